@@ -1,0 +1,149 @@
+//! One instance as the registry keeps it: camelCase JSON, unknown fields kept.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What a keeper writes about its instance. The first twelve fields have the names and meanings of
+/// Spotlight's control center; the others are ours. Fields that a newer wrap wrote stay in `other`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// UUID version 7, drawn at launch; its last six characters are the short id.
+    pub instance_id: String,
+    /// The port that the app answers on, as soon as it is known.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// The keeper.
+    pub pid: u32,
+    /// When the keeper started, epoch milliseconds; to show, not to decide.
+    #[serde(default)]
+    pub pid_start_time: u64,
+    /// The command; null before the spawn and after its end.
+    #[serde(default)]
+    pub child_pid: Option<u32>,
+    /// When the command started, epoch milliseconds; to show.
+    #[serde(default)]
+    pub child_pid_start_time: Option<u64>,
+    /// The command line as one string, to show.
+    #[serde(default)]
+    pub command: String,
+    /// The command and its arguments; bytes that are not UTF-8 are shown as U+FFFD.
+    #[serde(default)]
+    pub cmd_args: Vec<String>,
+    /// The directory that the command was started in.
+    #[serde(default)]
+    pub cwd: String,
+    /// RFC 3339 with milliseconds.
+    #[serde(default)]
+    pub start_time: String,
+    /// The manifest's name, else the folder's, else what `--name` said.
+    #[serde(default)]
+    pub project_name: String,
+    /// What kind of project: `package.json`, `docker-compose`, … or `unknown`.
+    #[serde(default)]
+    pub detected_type: String,
+
+    /// The keeper's start token ([`crate::sys::process::token`]): with `pid` and `boot_id` its identity.
+    #[serde(default)]
+    pub pid_token: u64,
+    /// The command's start token.
+    #[serde(default)]
+    pub child_token: Option<u64>,
+    /// The boot that the tokens count from.
+    #[serde(default)]
+    pub boot_id: String,
+    /// The PID namespace; what lives in another one is never judged by its pid.
+    #[serde(default)]
+    pub pid_namespace: String,
+    /// The machine's name, for the same reason.
+    #[serde(default)]
+    pub host: String,
+    /// Every port that the command's tree listens on.
+    #[serde(default)]
+    pub ports: Vec<u16>,
+    /// Where to open the app.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Where the run stands.
+    #[serde(default)]
+    pub state: State,
+    /// Rises at each restart of the command within this instance.
+    #[serde(default = "first_run")]
+    pub run_id: u64,
+    /// Epoch milliseconds of the last write.
+    #[serde(default)]
+    pub updated_at: u64,
+    /// The keeper's socket: `unix:/path` or `http://127.0.0.1:port`.
+    #[serde(default)]
+    pub local_url: Option<String>,
+    /// What a caller must show to the keeper. Never printed, never sent to anybody else.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub auth_key: String,
+    /// How the keeper holds the command's streams.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The user id that started it.
+    #[serde(default)]
+    pub owner: u32,
+    /// The git branch at the start.
+    #[serde(default)]
+    pub branch: Option<String>,
+    /// A hash over what the run was configured by; a later difference means "restart needed".
+    #[serde(default)]
+    pub config_signature: Option<String>,
+    /// Fields of a newer wrap.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+fn first_run() -> u64 {
+    1
+}
+
+/// Where a run stands, as its keeper sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Spawned, or about to be; not ready yet.
+    #[default]
+    Starting,
+    /// Ready, or past the time in which it should have been.
+    Running,
+    /// Asked to end, or ended and being cleaned up.
+    Stopping,
+    /// Between the end of one run and the spawn of the next.
+    Restarting,
+}
+
+/// How the command's streams are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Under a PTY of the keeper's.
+    #[default]
+    Terminal,
+    /// In the caller's session, its outputs through pipes.
+    Pipe,
+    /// Not started by wrap at all.
+    Adopted,
+}
+
+/// Characters of a short id: the uuid's last ones, because its first ones are the time and nearly always equal.
+pub const SHORT_ID: usize = 6;
+
+impl Entry {
+    /// The id that people type: the last six characters of the uuid.
+    pub fn short_id(&self) -> &str {
+        let id = &self.instance_id;
+        id.get(id.len().saturating_sub(SHORT_ID)..).unwrap_or(id)
+    }
+
+    /// The entry as others may see it: without `authKey`.
+    #[must_use]
+    pub fn public(&self) -> Self {
+        Self {
+            auth_key: String::new(),
+            ..self.clone()
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The registry: which instances there are.
+
+pub mod entry;

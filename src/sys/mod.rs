@@ -1,0 +1,3 @@
+//! The platform: the only `unsafe` and the only `cfg(target_os)` of the crate.
+
+pub mod process;

@@ -1,0 +1,255 @@
+//! Processes: their identity, their tree, and signals that reach only the one that was meant.
+//!
+//! A pid alone names nobody: it is given again as soon as its process was waited for. Identity is
+//! (pid, start token, boot id, PID namespace).
+
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// One process as it was when it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its pid, in our PID namespace.
+    pub pid: u32,
+    /// Its parent's pid.
+    pub parent: u32,
+    /// Its process group.
+    pub group: u32,
+    /// Its session.
+    pub session: u32,
+    /// The kernel's one-letter state; `Z` and `X` are dead.
+    pub state: u8,
+    /// Start token: clock ticks since boot at which it started (field 22 of /proc/PID/stat, proc(5)).
+    pub token: u64,
+    /// The first 15 bytes of its name.
+    pub name: String,
+}
+
+impl Process {
+    /// Whether it has ended and only waits to be waited for.
+    pub fn is_dead(&self) -> bool {
+        matches!(self.state, b'Z' | b'X' | b'x')
+    }
+}
+
+/// A process that was proved to be the one that was meant; signals go to it and to no successor of its pid.
+#[derive(Debug)]
+pub struct Handle {
+    fd: OwnedFd,
+}
+
+impl Handle {
+    /// Opens the process with this pid if its start token is `token`. `None` where it is gone, dead or another.
+    pub fn open(pid: u32, token: u64) -> io::Result<Option<Self>> {
+        let Some(target) = Pid::from_raw(pid as i32) else {
+            return Ok(None);
+        };
+        let fd = match pidfd_open(target, PidfdFlags::empty()) {
+            Ok(fd) => fd,
+            Err(rustix::io::Errno::SRCH) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        // The token is read after the pidfd was opened: if it matches now, the pidfd is of this process.
+        match look(pid)? {
+            Some(process) if process.token == token && !process.is_dead() => Ok(Some(Self { fd })),
+            _ => Ok(None),
+        }
+    }
+
+    /// Sends a signal; `false` where the process has ended meanwhile.
+    pub fn signal(&self, signal: Signal) -> io::Result<bool> {
+        match pidfd_send_signal(&self.fd, signal) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::SRCH) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl AsFd for Handle {
+    /// Readable once the process has ended (pidfd_open(2)).
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// This boot, as `/proc/sys/kernel/random/boot_id` names it; empty where it cannot be read.
+pub fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// The PID namespace that our pids belong to; empty where there is no such thing.
+pub fn pid_namespace() -> String {
+    fs::read_link("/proc/self/ns/pid")
+        .map(|link| link.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// This machine's name.
+pub fn host() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Looks at one process. `None` where there is none.
+pub fn look(pid: u32) -> io::Result<Option<Process>> {
+    match fs::read(format!("/proc/{pid}/stat")) {
+        Ok(stat) => Ok(parse_stat(&stat)),
+        // ESRCH: it ended between the open and the read.
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                || error.raw_os_error() == Some(libc::ESRCH) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The start token of a process that lives; `None` where it is gone or dead.
+pub fn token(pid: u32) -> Option<u64> {
+    look(pid)
+        .ok()
+        .flatten()
+        .filter(|process| !process.is_dead())
+        .map(|process| process.token)
+}
+
+/// Whether the process with this pid is still the one that started at `token`. A process that cannot be looked
+/// at counts as alive: dead means proved dead.
+pub fn is_alive(pid: u32, token: u64) -> bool {
+    match look(pid) {
+        Ok(Some(process)) => process.token == token && !process.is_dead(),
+        Ok(None) => false,
+        Err(_) => true,
+    }
+}
+
+/// Every process that we can see. One that ends while we look is left out.
+pub fn all() -> Vec<Process> {
+    let Ok(dir) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    dir.flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(|pid| look(pid).ok().flatten())
+        .collect()
+}
+
+/// The processes below `root` (itself not among them), parents before children, dead ones left out.
+pub fn descendants(root: u32) -> Vec<Process> {
+    let mut found = Vec::new();
+    let mut parents = vec![root];
+    while let Some(parent) = parents.pop() {
+        for pid in children(parent) {
+            if let Ok(Some(process)) = look(pid) {
+                parents.push(pid);
+                if !process.is_dead() {
+                    found.push(process);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The children of every thread of `parent` (/proc/PID/task/TID/children, proc(5)).
+fn children(parent: u32) -> Vec<u32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{parent}/task")) else {
+        return Vec::new();
+    };
+    let mut pids = Vec::new();
+    for task in tasks.flatten() {
+        if let Ok(line) = fs::read_to_string(task.path().join("children")) {
+            pids.extend(
+                line.split_ascii_whitespace()
+                    .filter_map(|pid| pid.parse::<u32>().ok()),
+            );
+        }
+    }
+    pids
+}
+
+/// Whether the environment that a process was started with has `name=value` in it.
+pub fn has_environment(pid: u32, name: &str, value: &str) -> bool {
+    let wanted = format!("{name}={value}");
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
+        environ
+            .split(|&byte| byte == 0)
+            .any(|pair| pair == wanted.as_bytes())
+    })
+}
+
+/// The user that a process runs as; `None` where it is gone.
+pub fn owner(pid: u32) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(Path::new("/proc").join(pid.to_string()))
+        .ok()
+        .map(|meta| meta.uid())
+}
+
+/// Fields 1 to 22 of /proc/PID/stat. The name stands in parentheses and may hold any byte, parentheses and
+/// spaces too: what follows the last `)` is what counts.
+fn parse_stat(stat: &[u8]) -> Option<Process> {
+    let open = stat.iter().position(|&byte| byte == b'(')?;
+    let close = stat.iter().rposition(|&byte| byte == b')')?;
+    let pid = std::str::from_utf8(&stat[..open])
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    let name = String::from_utf8_lossy(stat.get(open + 1..close)?).into_owned();
+    let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    // Field 3 (state) is fields[0] here.
+    Some(Process {
+        pid,
+        name,
+        state: *fields.first()?.as_bytes().first()?,
+        parent: fields.get(1)?.parse().ok()?,
+        group: fields.get(2)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
+        token: fields.get(19)?.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_and_spaces_is_read_whole() {
+        let stat = b"42 (a) b (c) S 7 8 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 123456 1 2";
+        let process = parse_stat(stat).expect("it parses");
+        assert_eq!(
+            (process.pid, process.name.as_str(), process.state),
+            (42, "a) b (c", b'S')
+        );
+        assert_eq!(
+            (
+                process.parent,
+                process.group,
+                process.session,
+                process.token
+            ),
+            (7, 8, 9, 123_456)
+        );
+    }
+
+    #[test]
+    fn our_own_identity_holds_and_another_token_does_not() {
+        let pid = std::process::id();
+        let token = token(pid).expect("we live");
+        assert!(is_alive(pid, token));
+        assert!(!is_alive(pid, token + 1));
+        assert!(Handle::open(pid, token).expect("pidfd").is_some());
+        assert!(Handle::open(pid, token + 1).expect("pidfd").is_none());
+    }
+}
