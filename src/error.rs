@@ -40,19 +40,12 @@ pub enum Error {
 impl Error {
     /// A [`Error::File`]; `doing` is the verb of "cannot … `path`".
     pub fn file(doing: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::File {
-            doing,
-            path: path.to_owned(),
-            source,
-        }
+        Self::File { doing, path: path.to_owned(), source }
     }
 
     /// A [`Error::System`]; `doing` completes "cannot …". Takes rustix's errno as well as std's error.
     pub fn system(doing: &'static str, source: impl Into<io::Error>) -> Self {
-        Self::System {
-            doing,
-            source: source.into(),
-        }
+        Self::System { doing, source: source.into() }
     }
 }
 

@@ -6,9 +6,7 @@ use std::path::PathBuf;
 /// A variable that names an absolute directory; the XDG base directory specification says that a relative
 /// one is to be ignored.
 fn absolute(variable: &str) -> Option<PathBuf> {
-    env::var_os(variable)
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
+    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
 /// The user's home, from HOME alone: without one nothing is kept, and the command still runs.

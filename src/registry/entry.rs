@@ -141,9 +141,6 @@ impl Entry {
     /// The entry as others may see it: without `authKey`.
     #[must_use]
     pub fn public(&self) -> Self {
-        Self {
-            auth_key: String::new(),
-            ..self.clone()
-        }
+        Self { auth_key: String::new(), ..self.clone() }
     }
 }

@@ -78,24 +78,17 @@ impl AsFd for Handle {
 
 /// This boot, as `/proc/sys/kernel/random/boot_id` names it; empty where it cannot be read.
 pub fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|id| id.trim().to_owned())
-        .unwrap_or_default()
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
 /// The PID namespace that our pids belong to; empty where there is no such thing.
 pub fn pid_namespace() -> String {
-    fs::read_link("/proc/self/ns/pid")
-        .map(|link| link.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    fs::read_link("/proc/self/ns/pid").map(|link| link.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// This machine's name.
 pub fn host() -> String {
-    rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned()
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// Looks at one process. `None` where there is none.
@@ -103,23 +96,14 @@ pub fn look(pid: u32) -> io::Result<Option<Process>> {
     match fs::read(format!("/proc/{pid}/stat")) {
         Ok(stat) => Ok(parse_stat(&stat)),
         // ESRCH: it ended between the open and the read.
-        Err(error)
-            if error.kind() == io::ErrorKind::NotFound
-                || error.raw_os_error() == Some(libc::ESRCH) =>
-        {
-            Ok(None)
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 /// The start token of a process that lives; `None` where it is gone or dead.
 pub fn token(pid: u32) -> Option<u64> {
-    look(pid)
-        .ok()
-        .flatten()
-        .filter(|process| !process.is_dead())
-        .map(|process| process.token)
+    look(pid).ok().flatten().filter(|process| !process.is_dead()).map(|process| process.token)
 }
 
 /// Whether the process with this pid is still the one that started at `token`. A process that cannot be looked
@@ -168,10 +152,7 @@ fn children(parent: u32) -> Vec<u32> {
     let mut pids = Vec::new();
     for task in tasks.flatten() {
         if let Ok(line) = fs::read_to_string(task.path().join("children")) {
-            pids.extend(
-                line.split_ascii_whitespace()
-                    .filter_map(|pid| pid.parse::<u32>().ok()),
-            );
+            pids.extend(line.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
         }
     }
     pids
@@ -180,19 +161,14 @@ fn children(parent: u32) -> Vec<u32> {
 /// Whether the environment that a process was started with has `name=value` in it.
 pub fn has_environment(pid: u32, name: &str, value: &str) -> bool {
     let wanted = format!("{name}={value}");
-    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
-        environ
-            .split(|&byte| byte == 0)
-            .any(|pair| pair == wanted.as_bytes())
-    })
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|pair| pair == wanted.as_bytes()))
 }
 
 /// The user that a process runs as; `None` where it is gone.
 pub fn owner(pid: u32) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
-    fs::metadata(Path::new("/proc").join(pid.to_string()))
-        .ok()
-        .map(|meta| meta.uid())
+    fs::metadata(Path::new("/proc").join(pid.to_string())).ok().map(|meta| meta.uid())
 }
 
 /// Fields 1 to 22 of /proc/PID/stat. The name stands in parentheses and may hold any byte, parentheses and
@@ -200,11 +176,7 @@ pub fn owner(pid: u32) -> Option<u32> {
 fn parse_stat(stat: &[u8]) -> Option<Process> {
     let open = stat.iter().position(|&byte| byte == b'(')?;
     let close = stat.iter().rposition(|&byte| byte == b')')?;
-    let pid = std::str::from_utf8(&stat[..open])
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
+    let pid = std::str::from_utf8(&stat[..open]).ok()?.trim().parse().ok()?;
     let name = String::from_utf8_lossy(stat.get(open + 1..close)?).into_owned();
     let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
@@ -228,19 +200,8 @@ mod tests {
     fn a_name_with_parentheses_and_spaces_is_read_whole() {
         let stat = b"42 (a) b (c) S 7 8 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 123456 1 2";
         let process = parse_stat(stat).expect("it parses");
-        assert_eq!(
-            (process.pid, process.name.as_str(), process.state),
-            (42, "a) b (c", b'S')
-        );
-        assert_eq!(
-            (
-                process.parent,
-                process.group,
-                process.session,
-                process.token
-            ),
-            (7, 8, 9, 123_456)
-        );
+        assert_eq!((process.pid, process.name.as_str(), process.state), (42, "a) b (c", b'S'));
+        assert_eq!((process.parent, process.group, process.session, process.token), (7, 8, 9, 123_456));
     }
 
     #[test]
