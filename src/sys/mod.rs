@@ -1,3 +1,9 @@
 //! The platform: the only `unsafe` and the only `cfg(target_os)` of the crate.
 
+pub mod inherited;
 pub mod process;
+pub mod pty;
+pub mod reopen;
+pub mod signal;
+pub mod spawn;
+pub mod tty;

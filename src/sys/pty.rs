@@ -1,0 +1,72 @@
+//! The PTY that a command runs on in terminal mode.
+
+use super::tty::{Modes, Size};
+use crate::error::Error;
+use portable_pty::{MasterPty, PtySize, native_pty_system};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use std::io;
+
+/// The master's side. The slave's is opened when a command needs it, and never kept: while anybody holds it,
+/// the master does not report the end.
+pub struct Pty {
+    master: Box<dyn MasterPty + Send>,
+}
+
+impl Pty {
+    /// Opens a PTY of this size with these modes, and the slave's side of it for the first command.
+    pub fn open(size: Size, modes: Option<&Modes>) -> Result<(Self, OwnedFd), Error> {
+        let size = PtySize { rows: size.rows, cols: size.columns, pixel_width: size.width, pixel_height: size.height };
+        let pair = native_pty_system()
+            .openpty(size)
+            .map_err(|error| Error::Message(format!("cannot open a PTY: {error:#}")))?;
+        let pty = Self { master: pair.master };
+        let slave = pty.slave().map_err(|error| Error::system("open the PTY's terminal", error))?;
+        // portable-pty's own descriptor of the slave goes here; from now on only commands hold it.
+        drop(pair.slave);
+        if let Some(modes) = modes {
+            modes.set(&slave).map_err(|error| Error::system("set the PTY's modes", error))?;
+        }
+        let flags = fcntl_getfl(&pty).map_err(|error| Error::system("prepare the PTY", error))?;
+        fcntl_setfl(&pty, flags | OFlags::NONBLOCK).map_err(|error| Error::system("prepare the PTY", error))?;
+        Ok((pty, slave))
+    }
+
+    /// Opens the slave's side.
+    #[cfg(target_os = "linux")]
+    pub fn slave(&self) -> io::Result<OwnedFd> {
+        use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer};
+        // By the master, not by its name: /dev/pts may be another one in a container (TIOCGPTPEER, ioctl_tty(2)).
+        Ok(ioctl_tiocgptpeer(self, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?)
+    }
+
+    /// Opens the slave's side.
+    #[cfg(not(target_os = "linux"))]
+    pub fn slave(&self) -> io::Result<OwnedFd> {
+        use rustix::fs::{Mode, open};
+        let path = self.master.tty_name().ok_or(io::ErrorKind::NotFound)?;
+        Ok(open(path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
+    /// Sets the size; the kernel sends SIGWINCH where it changed.
+    pub fn resize(&self, size: Size) {
+        // A PTY whose other side is gone has no size; nobody is left to miss it.
+        let _ = size.set(self);
+    }
+}
+
+impl AsFd for Pty {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        let raw = self.master.as_raw_fd().expect("a PTY on Unix has a descriptor");
+        // SAFETY: the descriptor belongs to `self.master`, which lives as long as the borrow.
+        unsafe { BorrowedFd::borrow_raw(raw) }
+    }
+}
+
+/// Makes this process the leader of a new session with this terminal as its controlling one (setsid(2),
+/// TIOCSCTTY in ioctl_tty(2)). Fails for a process-group leader.
+pub fn lead_session(slave: impl AsFd) -> io::Result<()> {
+    rustix::process::setsid()?;
+    rustix::process::ioctl_tiocsctty(slave)?;
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! Non-blocking access to an inherited stream, without making it non-blocking for everybody who shares it.
+//!
+//! O_NONBLOCK belongs to the open file description (fcntl(2)), which the shell and its other jobs share: setting
+//! it on an inherited descriptor breaks them. A second description of the same terminal or pipe is ours alone.
+
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use std::io;
+
+/// Bytes that a write to a pipe or terminal that poll(2) calls writable takes without blocking: PIPE_BUF on Linux,
+/// and no more than a terminal's own buffer.
+const SAFE_WRITE: usize = 4096;
+
+/// A stream of ours to write to.
+pub enum Sink {
+    /// A description of our own, non-blocking.
+    Own(OwnedFd),
+    /// The inherited descriptor, written in pieces that do not block once poll has said yes.
+    Shared(OwnedFd),
+    /// A regular file or device that never makes a writer wait.
+    File(OwnedFd),
+}
+
+impl Sink {
+    /// A way to write to `fd` that never blocks.
+    pub fn open(fd: BorrowedFd<'_>) -> io::Result<Self> {
+        let kind = FileType::from_raw_mode(fstat(fd)?.st_mode);
+        let terminal = rustix::termios::isatty(fd);
+        if kind == FileType::Fifo || terminal {
+            let access = if terminal { OFlags::RDWR } else { OFlags::WRONLY };
+            if let Ok(own) = again(fd, access) {
+                return Ok(Self::Own(own));
+            }
+        }
+        let copy = fd.try_clone_to_owned()?;
+        Ok(if kind == FileType::RegularFile { Self::File(copy) } else { Self::Shared(copy) })
+    }
+
+    /// Writes what goes without blocking. `WouldBlock` where nothing does.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let (fd, bytes) = match self {
+            Self::Own(fd) | Self::File(fd) => (fd, bytes),
+            Self::Shared(fd) => {
+                use rustix::event::{PollFd, PollFlags, Timespec, poll};
+                let mut fds = [PollFd::new(fd, PollFlags::OUT)];
+                if poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? == 0 {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                (fd, &bytes[..bytes.len().min(SAFE_WRITE)])
+            }
+        };
+        Ok(rustix::io::write(fd, bytes)?)
+    }
+}
+
+impl AsFd for Sink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Own(fd) | Self::Shared(fd) | Self::File(fd) => fd.as_fd(),
+        }
+    }
+}
+
+/// A second, non-blocking description of a terminal for reading; the inherited one where there can be none.
+pub fn source(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    again(fd, OFlags::RDWR).or_else(|_| fd.try_clone_to_owned())
+}
+
+fn again(fd: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    Ok(open(path, access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?)
+}
