@@ -1,3 +1,4 @@
 //! The platform: the only `unsafe` and the only `cfg(target_os)` of the crate.
 
+pub mod ports;
 pub mod process;
