@@ -6,3 +6,4 @@ pub mod error;
 pub mod paths;
 pub mod registry;
 pub mod sys;
+pub mod wire;

@@ -91,6 +91,10 @@ pub struct Entry {
     /// A hash over what the run was configured by; a later difference means "restart needed".
     #[serde(default)]
     pub config_signature: Option<String>,
+    /// When a sweep found the command without its keeper and asked the stale hook, epoch milliseconds. Written by
+    /// the sweep, so that the hook is not asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_since: Option<u64>,
     /// Fields of a newer wrap.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -107,12 +111,13 @@ pub enum State {
     /// Spawned, or about to be; not ready yet.
     #[default]
     Starting,
-    /// Ready, or past the time in which it should have been.
-    Running,
     /// Asked to end, or ended and being cleaned up.
     Stopping,
     /// Between the end of one run and the spawn of the next.
     Restarting,
+    /// Ready, or past the time in which it should have been; also what a newer wrap calls by a name of its own.
+    #[serde(other)]
+    Running,
 }
 
 /// How the command's streams are held.
@@ -122,10 +127,12 @@ pub enum Mode {
     /// Under a PTY of the keeper's.
     #[default]
     Terminal,
-    /// In the caller's session, its outputs through pipes.
-    Pipe,
     /// Not started by wrap at all.
     Adopted,
+    /// In the caller's session, its outputs through pipes; also any mode of a newer wrap, because this one is
+    /// handled with the most care.
+    #[serde(other)]
+    Pipe,
 }
 
 /// Characters of a short id: the uuid's last ones, because its first ones are the time and nearly always equal.
@@ -142,5 +149,27 @@ impl Entry {
     #[must_use]
     pub fn public(&self) -> Self {
         Self { auth_key: String::new(), ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An entry with a new id and this keeper, everything else at its default.
+    pub(crate) fn entry(pid: u32) -> Entry {
+        let id = uuid::Uuid::now_v7().to_string();
+        serde_json::from_value(serde_json::json!({ "instanceId": id, "pid": pid })).expect("an entry")
+    }
+
+    #[test]
+    fn a_state_or_mode_of_a_newer_wrap_makes_no_entry_unreadable() {
+        let mut json = serde_json::to_value(entry(7)).expect("json");
+        json["state"] = "hibernating".into();
+        json["mode"] = "remote".into();
+        let read: Entry = serde_json::from_value(json).expect("read");
+        assert_eq!((read.state, read.mode), (State::Running, Mode::Pipe));
+        let written = serde_json::to_value(&read).expect("json");
+        assert_eq!((&written["state"], &written["mode"]), (&"running".into(), &"pipe".into()));
     }
 }

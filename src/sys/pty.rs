@@ -63,10 +63,8 @@ impl AsFd for Pty {
     }
 }
 
-/// Makes this process the leader of a new session with this terminal as its controlling one (setsid(2),
-/// TIOCSCTTY in ioctl_tty(2)). Fails for a process-group leader.
-pub fn lead_session(slave: impl AsFd) -> io::Result<()> {
-    rustix::process::setsid()?;
-    rustix::process::ioctl_tiocsctty(slave)?;
-    Ok(())
+/// Makes this terminal the controlling one of our session, which we lead and which has none yet (TIOCSCTTY,
+/// ioctl_tty(2)).
+pub fn control(slave: impl AsFd) -> io::Result<()> {
+    Ok(rustix::process::ioctl_tiocsctty(slave)?)
 }

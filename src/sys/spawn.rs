@@ -40,12 +40,16 @@ pub fn command(command: &mut Command, standing: Standing<'_>) -> io::Result<Chil
     command.spawn()
 }
 
-/// Spawns our own executable again, with this one descriptor passed on under its number.
-pub fn keeper(command: &mut Command, pass: BorrowedFd<'_>) -> io::Result<Child> {
+/// Spawns our own executable again, with this one descriptor passed on under its number; `own_session` makes it a
+/// session leader before its first instruction, so that no key of the outer terminal ever reaches it.
+pub fn keeper(command: &mut Command, pass: BorrowedFd<'_>, own_session: bool) -> io::Result<Child> {
     let pass = pass.as_raw_fd();
-    // SAFETY: fcntl and what `restore` calls are async-signal-safe; the descriptor outlives the spawn.
+    // SAFETY: setsid, fcntl and what `restore` calls are async-signal-safe; the descriptor outlives the spawn.
     unsafe {
         command.pre_exec(move || {
+            if own_session {
+                rustix::process::setsid()?;
+            }
             if libc::fcntl(pass, libc::F_SETFD, 0) == -1 {
                 return Err(io::Error::last_os_error());
             }

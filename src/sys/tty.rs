@@ -35,13 +35,7 @@ impl Modes {
         for (slot, character) in raw.c_cc.iter_mut().zip(&self.characters) {
             *slot = *character;
         }
-        // SAFETY: `raw` came from tcgetattr; the speeds are stored into it; the descriptor is borrowed for the call.
-        let done = unsafe {
-            libc::cfsetispeed(&raw mut raw, self.input_speed as libc::speed_t);
-            libc::cfsetospeed(&raw mut raw, self.output_speed as libc::speed_t);
-            libc::tcsetattr(fd.as_fd().as_raw_fd(), libc::TCSANOW, &raw const raw)
-        };
-        if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        put(fd, raw, self.input_speed, self.output_speed)
     }
 
     /// These modes with cfmakeraw(3) applied: every byte passes as it is, nothing is echoed, no key raises a signal.
@@ -115,8 +109,7 @@ impl Modes {
     }
 
     fn from_raw(raw: &libc::termios) -> Self {
-        // SAFETY: both only read fields of a structure that tcgetattr has filled in.
-        let (input_speed, output_speed) = unsafe { (libc::cfgetispeed(raw), libc::cfgetospeed(raw)) };
+        let (input_speed, output_speed) = speeds(raw);
         Self {
             input: u64::from(raw.c_iflag),
             output: u64::from(raw.c_oflag),
@@ -135,6 +128,21 @@ fn get(fd: impl AsFd) -> io::Result<libc::termios> {
     // SAFETY: the descriptor is borrowed for the call, and the pointer is to a live local.
     let done = unsafe { libc::tcgetattr(fd.as_fd().as_raw_fd(), &raw mut raw) };
     if done == 0 { Ok(raw) } else { Err(io::Error::last_os_error()) }
+}
+
+fn put(fd: impl AsFd, mut raw: libc::termios, input_speed: u64, output_speed: u64) -> io::Result<()> {
+    // SAFETY: `raw` came from tcgetattr; the speeds are stored into it; the descriptor is borrowed for the call.
+    let done = unsafe {
+        libc::cfsetispeed(&raw mut raw, input_speed as libc::speed_t);
+        libc::cfsetospeed(&raw mut raw, output_speed as libc::speed_t);
+        libc::tcsetattr(fd.as_fd().as_raw_fd(), libc::TCSANOW, &raw const raw)
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn speeds(raw: &libc::termios) -> (libc::speed_t, libc::speed_t) {
+    // SAFETY: both only read fields of a structure that tcgetattr has filled in.
+    unsafe { (libc::cfgetispeed(raw), libc::cfgetospeed(raw)) }
 }
 
 /// Rows and columns, and the size in pixels where the terminal tells it.

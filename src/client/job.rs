@@ -1,0 +1,40 @@
+//! Job control: when the command stops, its shell's job stops; when the job goes on, the command does.
+//!
+//! As sudo does it (`use_pty`): the command's own terminal has a foreground group like any other, and the client
+//! decides by its own place in the outer terminal whether the command's group may be it.
+
+use super::Client;
+use crate::sys::signal;
+use crate::wire::{Kind, Resume};
+
+impl Client {
+    /// The command was stopped by `stop`: stop likewise, with the terminal as the shell left it.
+    pub(super) fn stopped(&mut self, stop: i32) {
+        let wants_terminal = matches!(stop, libc::SIGTTIN | libc::SIGTTOU);
+        if wants_terminal && self.terminal.as_ref().is_none_or(super::Terminal::is_ours) {
+            // It asked for the terminal from the background, and we are in the foreground by now.
+            self.resume();
+            return;
+        }
+        if let Some(terminal) = &mut self.terminal {
+            terminal.give_back();
+        }
+        let saved = signal::handler_of(stop);
+        signal::stop_by(stop);
+        signal::catch_again(stop, &saved);
+        // Continued; or never stopped, where our group is orphaned: then the command cannot stay stopped either.
+        self.resume();
+    }
+
+    /// We run, and perhaps in another place than before: look at the terminal anew and let the command go on.
+    pub(super) fn resume(&mut self) {
+        let mut foreground = true;
+        if let Some(terminal) = &mut self.terminal {
+            foreground = terminal.is_ours();
+            // A terminal that is gone shows itself by its end.
+            let _ = terminal.take();
+        }
+        self.send_size();
+        self.outbox.push_json(Kind::Resume, &Resume { foreground });
+    }
+}

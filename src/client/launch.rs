@@ -1,0 +1,173 @@
+//! The start: what the streams are, a keeper, and what it needs to know.
+
+use super::{Before, CAUGHT, Client, Outcome, Outputs, Plan, Terminal};
+use crate::error::Error;
+use crate::sys::reopen::Sink;
+use crate::sys::signal::Signals;
+use crate::sys::tty::Size;
+use crate::sys::{inherited, spawn};
+use crate::wire::{Kind, Launch, Outbox, Route, Streams, VERSION};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, fstat};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::termios::isatty;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+/// Runs the command in our own place. Returns only where that is impossible.
+pub fn bare(command: &[OsString]) -> Outcome {
+    let error = spawn::replace(Command::new(&command[0]).args(&command[1..]));
+    let failed = crate::api::not_started(&command[0], &error);
+    eprintln!("wrap: {}", failed.message);
+    Outcome::Exit(failed.code)
+}
+
+/// Starts a keeper and hands it the command. An error means that nothing was started.
+pub fn launch(plan: &Plan) -> Result<Client, Error> {
+    let stdio = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    let terminals = [0, 1, 2].map(|fd| !inherited::was_closed(fd) && isatty(stdio[fd as usize]));
+    let on_terminal = terminals[0] && terminals[1];
+    let in_terminal_mode = on_terminal || plan.pty || plan.detach;
+
+    let signals = Signals::catch(&CAUGHT).map_err(|error| Error::system("catch signals", error))?;
+    become_subreaper();
+    let inherited = inherited::descriptors();
+    let (socket, theirs) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+        None,
+    )
+    .map_err(|error| Error::system("make a socket pair", error))?;
+
+    let mut terminal = None;
+    let mut before = None;
+    if on_terminal && !plan.detach {
+        let outer = Terminal::open(stdio[0]).map_err(|error| Error::system("open the terminal", error))?;
+        before = outer.modes().ok();
+        terminal = Some(outer);
+    }
+    let keeper = start_keeper(theirs.as_fd(), in_terminal_mode, plan.detach)
+        .map_err(|error| Error::system("start a keeper", error))?;
+    drop(theirs);
+    inherited::close(&inherited);
+
+    let streams = if in_terminal_mode {
+        let replaced = if plan.detach { [true; 3] } else { [true, true, terminals[2] || plan.pty && !on_terminal] };
+        terminal_streams(terminal.as_mut(), before, replaced)
+    } else {
+        pipe_streams(stdio, terminals)
+    };
+    let outputs = match &streams {
+        _ if plan.detach => Outputs::default(),
+        Streams::Terminal { .. } => Outputs::new(sink(stdio[1]), None),
+        Streams::Pipe { out, err } => Outputs::new(
+            Some(()).filter(|()| *out == Route::Relayed).and_then(|()| sink(stdio[1])),
+            Some(()).filter(|()| *err == Route::Relayed).and_then(|()| sink(stdio[2])),
+        ),
+    };
+    let input = (plan.pty && !on_terminal && !plan.detach && !inherited::was_closed(0))
+        .then(|| stdio[0].try_clone_to_owned().ok())
+        .flatten();
+
+    let mut outbox = Outbox::default();
+    outbox.push_json(
+        Kind::Launch,
+        &Launch { version: VERSION, streams, detached: plan.detach, name: plan.name.clone(), port: plan.port },
+    );
+    let mut arguments = Vec::new();
+    for word in &plan.command {
+        arguments.extend_from_slice(word.as_bytes());
+        arguments.push(0);
+    }
+    outbox.push(Kind::Arguments, &arguments);
+    outbox.push(Kind::Go, &[]);
+    // What does not fit goes with the loop; a keeper that is gone already shows itself there.
+    let _ = outbox.flush(&socket);
+    Ok(Client {
+        plan_command: plan.command.clone(),
+        keeper,
+        socket,
+        outbox,
+        signals,
+        terminal,
+        input,
+        outputs,
+        under_way: 0,
+        detach: plan.detach,
+        started: None,
+        ended: None,
+    })
+}
+
+/// Takes the terminal and says all about it that the command's own is to have.
+fn terminal_streams(terminal: Option<&mut Terminal>, before: Before, replaced: [bool; 3]) -> Streams {
+    let Some(terminal) = terminal else {
+        return Streams::Terminal {
+            modes: None,
+            size: Size::default(),
+            foreground: true,
+            terminals: replaced,
+            typed: Vec::new(),
+        };
+    };
+    let foreground = terminal.is_ours();
+    let mut typed = Vec::new();
+    // A terminal that cannot be made raw is relayed as it is: the command still runs.
+    if foreground && terminal.take().is_ok() {
+        typed = before.as_ref().map(|before| terminal.typed_ahead(before)).unwrap_or_default();
+    }
+    Streams::Terminal { modes: before, size: terminal.size(), foreground, terminals: replaced, typed }
+}
+
+/// Terminals and closed streams are inherited; the others are relayed, as one where both are the same file.
+fn pipe_streams(stdio: [BorrowedFd<'_>; 3], terminals: [bool; 3]) -> Streams {
+    let route = |fd: usize| {
+        if terminals[fd] || inherited::was_closed(fd as i32) { Route::Inherited } else { Route::Relayed }
+    };
+    let (out, mut err) = (route(1), route(2));
+    if out == Route::Relayed && err == Route::Relayed && same_file(stdio[1], stdio[2]) {
+        err = Route::WithOut;
+    }
+    Streams::Pipe { out, err }
+}
+
+fn same_file(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> bool {
+    match (fstat(a), fstat(b)) {
+        (Ok(a), Ok(b)) => a.st_dev == b.st_dev && a.st_ino == b.st_ino && FileType::from_raw_mode(a.st_mode) == FileType::from_raw_mode(b.st_mode),
+        _ => false,
+    }
+}
+
+fn sink(fd: BorrowedFd<'_>) -> Option<Sink> {
+    if inherited::was_closed(fd.as_raw_fd()) { None } else { Sink::open(fd).ok() }
+}
+
+/// Our own executable again. Not by its path: that may be another version by now, or gone.
+fn start_keeper(pass: BorrowedFd<'_>, own_session: bool, detached: bool) -> io::Result<u32> {
+    let mut command = Command::new("/proc/self/exe");
+    // The command does not stand in the keeper's arguments: `pkill -f vite` must find vite alone.
+    command.arg0("wrap").arg("__keeper").arg(pass.as_raw_fd().to_string());
+    if detached {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    }
+    match spawn::keeper(&mut command, pass, own_session) {
+        Ok(child) => Ok(child.id()),
+        // No /proc: by the path that the system remembers.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.arg("__keeper").arg(pass.as_raw_fd().to_string());
+            Ok(spawn::keeper(&mut command, pass, own_session)?.id())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// If the keeper is killed, what it started becomes ours to finish instead of init's (PR_SET_CHILD_SUBREAPER).
+fn become_subreaper() {
+    crate::sys::process::become_subreaper();
+}
+

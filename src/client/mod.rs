@@ -1,0 +1,371 @@
+//! The client: the process that the shell waits for. It holds the terminal's modes, relays bytes, forwards signals
+//! and ends as the command ended. One poll loop, no runtime, nothing allocated on the path of a byte.
+
+mod job;
+mod launch;
+mod orphan;
+mod outputs;
+mod terminal;
+
+use crate::sys::signal::{self, Received, Signals};
+use crate::sys::tty::Modes;
+use crate::wire::{Decoder, Ended, Failed, Frame, INPUT_WINDOW, Kind, Outbox, REPORT_STEP, Started, Stream, report};
+use outputs::Outputs;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::{AsFd, OwnedFd};
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+use terminal::Terminal;
+
+/// What to run, as the command line said it.
+pub struct Plan {
+    /// The command and its arguments; at least one word.
+    pub command: Vec<OsString>,
+    /// `--name`.
+    pub name: Option<String>,
+    /// `--port`.
+    pub port: Option<u16>,
+    /// `--detach`: leave it running and return.
+    pub detach: bool,
+    /// `--pty`: under a PTY also where the streams are no terminals.
+    pub pty: bool,
+}
+
+/// How a run ended for the shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Exit with this code.
+    Exit(u8),
+    /// Die of this signal.
+    Die(i32),
+}
+
+impl Outcome {
+    /// Ends this process so: by the signal itself, so that a shell sees the same death.
+    pub fn carry_out(self) -> ExitCode {
+        match self {
+            Self::Exit(code) => ExitCode::from(code),
+            Self::Die(signal) => {
+                signal::die_of(signal);
+                // Only for a signal that does not kill: what a shell would report of it.
+                ExitCode::from(128u8.wrapping_add(signal as u8))
+            }
+        }
+    }
+}
+
+/// Signals that are forwarded to the command, or that change the terminal under us.
+const CAUGHT: [i32; 9] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGTSTP,
+    libc::SIGCONT,
+    libc::SIGWINCH,
+];
+
+/// Runs the command and returns when it has ended, or, detached, when it has started.
+pub fn run(plan: &Plan) -> Outcome {
+    match launch::launch(plan) {
+        Ok(mut client) => client.serve(),
+        Err(error) => {
+            // The command always runs: without a keeper it runs as if we were not there.
+            eprintln!("wrap: {error}; running `{}` without wrap", plan.command[0].display());
+            launch::bare(&plan.command)
+        }
+    }
+}
+
+struct Client {
+    plan_command: Vec<OsString>,
+    keeper: u32,
+    socket: OwnedFd,
+    outbox: Outbox,
+    signals: Signals,
+    /// The outer terminal, in terminal mode.
+    terminal: Option<Terminal>,
+    /// With `--pty` and no terminal on it: standard input, until its end.
+    input: Option<OwnedFd>,
+    outputs: Outputs,
+    /// Input bytes sent and not yet accepted.
+    under_way: usize,
+    detach: bool,
+    started: Option<Started>,
+    /// How it ended, once it has; what is still to be written is written first.
+    ended: Option<Outcome>,
+}
+
+impl Client {
+    fn serve(&mut self) -> Outcome {
+        let mut decoder = Decoder::default();
+        loop {
+            if let Some(outcome) = self.ended
+                && self.outputs.is_empty()
+            {
+                return outcome;
+            }
+            let ready = match self.wait() {
+                Ok(ready) => ready,
+                Err(error) => {
+                    self.say(&format!("cannot wait for the command: {error}"));
+                    return Outcome::Exit(1);
+                }
+            };
+            if ready.signals {
+                for received in self.signals.take() {
+                    self.signal(received);
+                }
+            }
+            if ready.input {
+                self.read_input();
+            }
+            if ready.outputs {
+                self.outputs.flush();
+                self.report();
+            }
+            if ready.socket_out && self.outbox.flush(&self.socket).is_err() {
+                // What the keeper still had to say can be read below.
+                self.outbox = Outbox::default();
+            }
+            if ready.socket_in && self.ended.is_none() {
+                if let Some(outcome) = self.hear(&mut decoder) {
+                    self.ended = Some(outcome);
+                    self.input = None;
+                }
+                self.report();
+            }
+            if !self.outbox.is_empty() {
+                // Most frames fit into the socket at once; a poll round for each would double a keystroke's way.
+                let _ = self.outbox.flush(&self.socket);
+            }
+        }
+    }
+
+    /// Reads what the keeper says. `Some` once there is nothing more to come.
+    fn hear(&mut self, decoder: &mut Decoder) -> Option<Outcome> {
+        match decoder.fill(&self.socket) {
+            Ok(0) => return Some(self.keeper_died()),
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(_) => return Some(self.keeper_died()),
+        }
+        loop {
+            match decoder.next_frame() {
+                Ok(Some(frame)) => {
+                    if let Some(outcome) = self.frame(&frame) {
+                        return Some(outcome);
+                    }
+                }
+                Ok(None) => return None,
+                Err(_) => return Some(self.keeper_died()),
+            }
+        }
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>) -> Option<Outcome> {
+        match frame.kind? {
+            Kind::Output => self.outputs.write(Stream::Out, frame.payload),
+            Kind::ErrorOutput => self.outputs.write(Stream::Err, frame.payload),
+            Kind::Started => {
+                self.started = frame.json().ok();
+                if self.detach {
+                    return Some(self.leave());
+                }
+            }
+            Kind::Failed => {
+                let failed: Failed = frame.json().unwrap_or(Failed { code: 1, message: frame.text() });
+                self.give_terminal_back();
+                eprintln!("wrap: {}", failed.message);
+                return Some(Outcome::Exit(failed.code));
+            }
+            Kind::Bare => {
+                self.give_terminal_back();
+                eprintln!("wrap: {}; running `{}` without wrap", frame.text(), self.plan_command[0].display());
+                return Some(launch::bare(&self.plan_command));
+            }
+            Kind::Stopped => self.stopped(frame.number()),
+            Kind::Raised => {
+                // The others in our group, a shell script or make, get it as the outer terminal would have sent it.
+                // Our own handler passes over what we sent ourselves.
+                let _ = signal::send_own_group(frame.number());
+            }
+            Kind::Accepted => {
+                let count = frame.report().map_or(0, |(_, count)| count);
+                self.under_way = self.under_way.saturating_sub(count);
+            }
+            Kind::Notice => self.say(&frame.text()),
+            Kind::Ended => {
+                return Some(match frame.json() {
+                    Ok(Ended::Code(code)) => Outcome::Exit(code as u8),
+                    Ok(Ended::Signal(signal)) => Outcome::Die(signal),
+                    Err(_) => Outcome::Exit(1),
+                });
+            }
+            Kind::Detached => {
+                return Some(match frame.number() {
+                    0 => Outcome::Exit(0),
+                    signal => Outcome::Die(signal),
+                });
+            }
+            // Frames of ours, which a keeper does not send.
+            _ => {}
+        }
+        None
+    }
+
+    /// A signal that came to us. In terminal mode all of them go on; in pipe mode what reaches the whole group
+    /// reaches the command too, and only the keeper can tell (see keeper/life.rs).
+    fn signal(&mut self, received: Received) {
+        if received.sender == Some(std::process::id()) {
+            return;
+        }
+        match received.signal {
+            libc::SIGWINCH => self.send_size(),
+            libc::SIGCONT => self.resume(),
+            libc::SIGHUP if signal::was_ignored(libc::SIGHUP) => {}
+            libc::SIGHUP if self.terminal.as_ref().is_some_and(Terminal::is_hung_up) => self.hang_up(),
+            signal if self.terminal.is_none() && received.from_kernel => {
+                // A key in the caller's terminal: the kernel sent it to the command as well.
+                let _ = signal;
+            }
+            signal => self.outbox.push(Kind::Signal, &[signal as u8]),
+        }
+    }
+
+    fn send_size(&mut self) {
+        if let Some(terminal) = &self.terminal {
+            self.outbox.push_json(Kind::Resize, &terminal.size());
+        }
+    }
+
+    fn read_input(&mut self) {
+        let mut buffer = [0; 4096];
+        let terminal = self.terminal.as_ref();
+        let read = match (terminal, &self.input) {
+            (Some(terminal), _) => rustix::io::read(terminal, &mut buffer),
+            (None, Some(input)) => rustix::io::read(input, &mut buffer),
+            (None, None) => return,
+        };
+        match read {
+            Ok(0) if terminal.is_some() => self.hang_up(),
+            Ok(0) => {
+                self.input = None;
+                self.outbox.push(Kind::Input, &[]);
+            }
+            Ok(count) => self.typed(&buffer[..count]),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            Err(_) => self.hang_up(),
+        }
+    }
+
+    fn typed(&mut self, bytes: &[u8]) {
+        if self.ended.is_some() {
+            // The command is gone and its last output waits for the terminal: an interrupt throws that away, as it
+            // would empty the terminal's queue.
+            if bytes.contains(&INTERRUPT) {
+                self.outputs.clear();
+            }
+            return;
+        }
+        self.under_way += bytes.len();
+        self.outbox.push(Kind::Input, bytes);
+    }
+
+    /// The terminal was closed: the keeper decides what becomes of the command.
+    fn hang_up(&mut self) {
+        self.terminal = None;
+        self.input = None;
+        self.outputs.close();
+        self.outbox.push(Kind::Hangup, &[]);
+    }
+
+    /// Tells the keeper what was written since the last time, and which outputs nobody reads any more.
+    fn report(&mut self) {
+        for stream in [Stream::Out, Stream::Err] {
+            if let Some(count) = self.outputs.written(stream, REPORT_STEP) {
+                self.outbox.push(Kind::Taken, &report(stream, count));
+            }
+            if self.outputs.newly_closed(stream) && self.terminal.is_none() {
+                self.outbox.push(Kind::Closed, &[stream as u8]);
+            }
+        }
+    }
+
+    /// Detached, once it is started: say what it is called, and leave.
+    fn leave(&mut self) -> Outcome {
+        if let Some(started) = &self.started {
+            let id = &started.instance_id;
+            println!("{} {}", started.name, id.get(id.len().saturating_sub(6)..).unwrap_or(id));
+        }
+        self.outbox.push(Kind::Detach, &[]);
+        let _ = self.outbox.flush(&self.socket);
+        Outcome::Exit(0)
+    }
+
+    fn give_terminal_back(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.give_back();
+        }
+    }
+
+    /// A line of ours on stderr; a raw terminal does not return the carriage by itself.
+    fn say(&self, text: &str) {
+        let end = if self.terminal.as_ref().is_some_and(Terminal::is_taken) { "\r\n" } else { "\n" };
+        eprint!("wrap: {text}{end}");
+    }
+
+    fn wait(&self) -> io::Result<Ready> {
+        let mut set = Vec::with_capacity(5);
+        let socket = if self.outbox.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
+        // An ended run's socket is at its end and would be readable for ever.
+        let socket = if self.ended.is_some() { PollFlags::empty() } else { socket };
+        set.push(PollFd::new(&self.socket, socket));
+        set.push(PollFd::new(&self.signals, PollFlags::IN));
+        let input = match (&self.terminal, &self.input) {
+            (Some(terminal), _) if terminal.is_taken() => Some(terminal.as_fd()),
+            (None, Some(input)) => Some(input.as_fd()),
+            _ => None,
+        };
+        let input = input.filter(|_| self.under_way < INPUT_WINDOW || self.ended.is_some());
+        if let Some(input) = &input {
+            set.push(PollFd::from_borrowed_fd(*input, PollFlags::IN));
+        }
+        let outputs = set.len();
+        self.outputs.watch(&mut set);
+        loop {
+            match poll(&mut set, None) {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+                Ok(_) => break,
+            }
+        }
+        let ready = |fd: &PollFd<'_>| !fd.revents().is_empty();
+        Ok(Ready {
+            socket_in: set[0].revents().intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR),
+            socket_out: set[0].revents().contains(PollFlags::OUT),
+            signals: ready(&set[1]),
+            input: input.is_some() && ready(&set[2]),
+            outputs: set[outputs..].iter().any(ready),
+        })
+    }
+}
+
+/// Ctrl-C as a raw terminal hands it over.
+const INTERRUPT: u8 = 3;
+
+/// What poll found.
+#[allow(clippy::struct_excessive_bools)] // one per descriptor, all independent
+struct Ready {
+    socket_in: bool,
+    socket_out: bool,
+    signals: bool,
+    input: bool,
+    outputs: bool,
+}
+
+/// The modes that a terminal has before anything of ours; kept with the launch for the keeper.
+type Before = Option<Modes>;

@@ -1,0 +1,110 @@
+//! The outer terminal: its modes saved, raw while the command has it, and given back on every way out.
+
+use crate::sys::reopen;
+use crate::sys::tty::{self, Modes, Size};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io;
+
+/// The terminal that the user sits at. Dropping it gives the modes back, in a panic too.
+pub struct Terminal {
+    fd: OwnedFd,
+    /// The modes to give back, and those we set, while it is ours.
+    taken: Option<Taken>,
+}
+
+struct Taken {
+    saved: Modes,
+    raw: Modes,
+}
+
+impl Terminal {
+    /// A description of our own of the terminal behind `fd`.
+    pub fn open(fd: BorrowedFd<'_>) -> io::Result<Self> {
+        Ok(Self { fd: reopen::source(fd)?, taken: None })
+    }
+
+    /// Its modes as they are now.
+    pub fn modes(&self) -> io::Result<Modes> {
+        Modes::of(&self.fd)
+    }
+
+    /// Its size as it is now.
+    pub fn size(&self) -> Size {
+        Size::of(&self.fd).unwrap_or_default()
+    }
+
+    /// Whether we may read it and set its modes.
+    pub fn is_ours(&self) -> bool {
+        tty::in_foreground(&self.fd)
+    }
+
+    /// Whether it was closed: a terminal that is gone has no modes.
+    pub fn is_hung_up(&self) -> bool {
+        self.modes().is_err()
+    }
+
+    /// Whether it is raw for the command.
+    pub fn is_taken(&self) -> bool {
+        self.taken.is_some()
+    }
+
+    /// Makes it raw, if we are in its foreground. What the shell set meanwhile is what will be given back.
+    pub fn take(&mut self) -> io::Result<()> {
+        if !self.is_ours() {
+            return Ok(());
+        }
+        let now = self.modes()?;
+        if self.taken.as_ref().is_some_and(|taken| taken.raw == now) {
+            return Ok(());
+        }
+        let raw = now.raw();
+        raw.set(&self.fd)?;
+        self.taken = Some(Taken { saved: now, raw });
+        Ok(())
+    }
+
+    /// Gives the modes back. In the background they are the shell's, and stay.
+    pub fn give_back(&mut self) {
+        if let Some(taken) = self.taken.take()
+            && self.is_ours()
+        {
+            // A terminal that is gone has nothing to give back.
+            let _ = taken.saved.set(&self.fd);
+        }
+    }
+
+    /// What was typed before it was taken; it stands in the terminal's buffer and was echoed there.
+    pub fn typed_ahead(&self, before: &Modes) -> Vec<u8> {
+        let count = rustix::io::ioctl_fionread(&self.fd).unwrap_or(0) as usize;
+        let mut bytes = vec![0; count];
+        if count == 0 {
+            return bytes;
+        }
+        let read = rustix::io::read(&self.fd, &mut bytes).unwrap_or(0);
+        bytes.truncate(read);
+        // A canonical terminal keeps a typed Ctrl-D as a NUL that ends a read (n_tty); in raw modes it would arrive
+        // as that NUL. The command's terminal is to see the end of file again.
+        if before.is_canonical()
+            && let Some(end) = before.end_of_file()
+        {
+            for byte in &mut bytes {
+                if *byte == 0 {
+                    *byte = end;
+                }
+            }
+        }
+        bytes
+    }
+}
+
+impl AsFd for Terminal {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
