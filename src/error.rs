@@ -1,5 +1,6 @@
 //! The errors of the lower floors: each says what happened, with the value in backticks, and what to do next.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -56,4 +57,31 @@ pub fn reason(error: &io::Error) -> String {
         Some(end) => text[..end].to_lowercase(),
         None => text,
     }
+}
+
+/// What a shell would say and exit with where a command cannot be started: 127 where it is not found, 126 where it
+/// is found and cannot be run (sh's rule; POSIX, Shell Command Language, 2.8.2).
+pub fn not_started(program: &OsStr, error: &io::Error) -> (u8, String) {
+    let name = program.display();
+    let found = locate(program);
+    match (error.kind(), found) {
+        (io::ErrorKind::NotFound, Some(path)) => {
+            (126, format!("cannot run `{}`: the interpreter in its first line does not exist", path.display()))
+        }
+        (io::ErrorKind::NotFound, None) if program.as_encoded_bytes().contains(&b'/') => {
+            (127, format!("no such file: `{name}`"))
+        }
+        (io::ErrorKind::NotFound, None) => (127, format!("command not found: `{name}`")),
+        (_, Some(path)) if path.is_dir() => (126, format!("cannot run `{name}`: it is a directory")),
+        _ => (126, format!("cannot run `{name}`: {}", reason(error))),
+    }
+}
+
+/// The file that a shell would run for this name, executable or not.
+fn locate(program: &OsStr) -> Option<PathBuf> {
+    if program.as_encoded_bytes().contains(&b'/') {
+        return Some(PathBuf::from(program)).filter(|path| path.exists());
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|path| path.exists())
 }

@@ -88,6 +88,11 @@ impl Registry {
         (path.as_os_str().len() <= MAX_SOCKET_PATH).then_some(path)
     }
 
+    /// The file of the instance with this id.
+    pub fn entry_path(&self, instance_id: &str) -> PathBuf {
+        self.instances().join(format!("instance_{instance_id}.json"))
+    }
+
     /// Makes the directory and the two below it, or checks them.
     fn make(&self) -> Result<(), Error> {
         for path in [&self.root, &self.instances(), &self.sockets()] {

@@ -76,6 +76,27 @@ impl AsFd for Handle {
     }
 }
 
+/// Makes us the parent of every descendant whose own parent ends (PR_SET_CHILD_SUBREAPER, prctl(2)): whatever a
+/// command leaves behind stays below us. Where there is no such thing the rest still works.
+#[cfg(target_os = "linux")]
+pub fn become_subreaper() {
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+}
+
+/// There is no such thing here.
+#[cfg(not(target_os = "linux"))]
+pub fn become_subreaper() {}
+
+/// Names this process for `ps`: it was started through /proc/self/exe, and would be called `exe`.
+#[cfg(target_os = "linux")]
+pub fn name_ourselves() {
+    let _ = rustix::thread::set_name(c"wrap");
+}
+
+/// Its name is right already.
+#[cfg(not(target_os = "linux"))]
+pub fn name_ourselves() {}
+
 /// This boot, as `/proc/sys/kernel/random/boot_id` names it; empty where it cannot be read.
 pub fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()

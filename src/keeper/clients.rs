@@ -1,0 +1,203 @@
+//! What clients say, and what becomes of the run when one goes.
+
+use super::life::{Escalation, Phase};
+use super::{Keeper, command};
+use crate::config::OnHangup;
+use crate::sys::{process, signal};
+use crate::wire::{Ended, Frame, Kind, Resume, Stream};
+
+impl Keeper {
+    /// Reads and acts on everything that the client has said.
+    pub(super) fn hear(&mut self) {
+        let Some(mut link) = self.link.take() else { return };
+        let alive = link.fill();
+        // The decoder is taken out, so that acting on a frame may use the rest of the link.
+        let mut decoder = std::mem::take(&mut link.decoder);
+        self.link = Some(link);
+        let broken = loop {
+            match decoder.next_frame() {
+                Ok(Some(frame)) => self.frame(&frame),
+                Ok(None) => break false,
+                Err(_) => break true,
+            }
+            if self.link.is_none() {
+                return;
+            }
+        };
+        if alive && !broken {
+            if let Some(link) = &mut self.link {
+                link.decoder = decoder;
+            }
+        } else if self.link.take().is_some() {
+            self.client_died();
+        }
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>) {
+        match frame.kind {
+            Some(Kind::Input) => self.input(frame.payload),
+            Some(Kind::Resize) => {
+                if let (Some(pty), Ok(size)) = (self.relay.pty(), frame.json()) {
+                    pty.resize(size);
+                }
+            }
+            Some(Kind::Signal) => self.client_signalled(frame.number()),
+            Some(Kind::Resume) => {
+                if let Ok(Resume { foreground }) = frame.json() {
+                    self.resume(foreground);
+                }
+            }
+            Some(Kind::Taken) => {
+                if let (Some(link), Some((stream, count))) = (&mut self.link, frame.report()) {
+                    link.taken(stream, count);
+                }
+            }
+            Some(Kind::Closed) => {
+                if let (Some(link), Some(stream)) = (&mut self.link, frame.stream()) {
+                    link.taken(stream, usize::MAX);
+                    self.relay.close(stream);
+                }
+            }
+            Some(Kind::Hangup) => self.hung_up(),
+            Some(Kind::Detach) => self.let_go(),
+            // Launch frames came before the loop; the others are ours.
+            _ => {}
+        }
+    }
+
+    fn input(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            self.relay.type_end_of_file();
+            return;
+        }
+        let typed = self.relay.type_in(bytes);
+        if let Some(link) = &mut self.link {
+            link.accept(typed.accepted);
+        }
+        let Some(raised) = typed.raised else { return };
+        if matches!(self.phase, Phase::Preparing) {
+            // There is no command yet that the key could have reached.
+            self.phase = Phase::Over(Ended::Signal(raised));
+            return;
+        }
+        self.was_interrupted = true;
+        if let Some(link) = &mut self.link {
+            link.send(Kind::Raised, &[raised as u8]);
+        }
+    }
+
+    /// The client got a signal that is the command's. In a session of its own nobody else has sent it there.
+    fn client_signalled(&mut self, number: i32) {
+        if matches!(self.phase, Phase::Preparing) {
+            self.phase = Phase::Over(Ended::Signal(number));
+        } else if self.relay.pty().is_some() {
+            self.signal_command(number);
+        } else {
+            self.group_signals.client_got(number);
+        }
+    }
+
+    /// Passes a signal on to the command alone, as kill(1) would have sent it to the bare one.
+    pub(super) fn signal_command(&mut self, number: i32) {
+        if matches!(number, libc::SIGINT | libc::SIGTERM | libc::SIGHUP | libc::SIGQUIT) {
+            self.was_interrupted = true;
+        }
+        if let (Some(child), true) = (self.child, self.command_lives()) {
+            child.signal(number);
+        }
+    }
+
+    /// Whether the command is still to be waited for: only then is its pid its own.
+    pub(super) fn command_lives(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Ending(_))
+    }
+
+    /// The command was stopped: its terminal is nobody's until the client goes on.
+    pub(super) fn command_stopped(&mut self, number: i32) {
+        let before = self.relay.pty().and_then(command::take_foreground);
+        self.stopped = Some(self.stopped.flatten().or(before));
+        if let Some(link) = &mut self.link {
+            link.send(Kind::Stopped, &[number as u8]);
+        } else if matches!(number, libc::SIGTTIN | libc::SIGTTOU) {
+            // Nobody shares the terminal with it: it may have it.
+            self.resume(true);
+        }
+    }
+
+    /// The client runs (again), in the foreground of its terminal or not.
+    fn resume(&mut self, foreground: bool) {
+        let (Some(child), true) = (self.child, self.command_lives()) else { return };
+        let before = self.stopped.take().flatten();
+        if let Some(pty) = self.relay.pty()
+            && foreground
+        {
+            let ours = std::process::id();
+            let current = crate::sys::tty::foreground(pty);
+            // Only where it is nobody's: a shell inside may have given it to a job of its own.
+            if current.is_none_or(|group| group == ours) {
+                command::give_foreground(pty, before.filter(|group| *group != ours).unwrap_or(child.pid));
+            }
+        }
+        if child.leads_group {
+            child.signal_group(libc::SIGCONT);
+        } else if process::look(child.pid).is_ok_and(|process| process.is_some_and(|it| it.state == b'T')) {
+            child.signal(libc::SIGCONT);
+        }
+    }
+
+    /// The client's terminal was closed.
+    fn hung_up(&mut self) {
+        if matches!(self.phase, Phase::Preparing) {
+            self.phase = Phase::Over(Ended::Signal(libc::SIGHUP));
+        } else if self.config.on_hangup == OnHangup::Keep && self.relay.pty().is_some() {
+            if let Some(mut link) = self.link.take() {
+                link.send(Kind::Detached, &[libc::SIGHUP as u8]);
+            }
+            self.let_go();
+        } else if matches!(self.phase, Phase::Running) {
+            self.end_command(Escalation::hang_up(self.config.grace));
+        }
+    }
+
+    /// The client is gone without a word: killed. Mend its terminal; else as a closed one.
+    fn client_died(&mut self) {
+        if let Some(outer) = self.outer.take() {
+            outer.mend();
+        }
+        if !matches!(self.phase, Phase::Over(_) | Phase::Adopted(_)) {
+            self.hung_up();
+        }
+    }
+
+    /// The command goes on without a client.
+    fn let_go(&mut self) {
+        self.link = None;
+        self.outer = None;
+        if self.stopped.is_some() {
+            self.resume(true);
+        }
+    }
+
+    /// Signals that came to the keeper itself.
+    pub(super) fn take_signals(&mut self) {
+        for received in self.signals.take() {
+            match received.signal {
+                libc::SIGCHLD => self.reap(),
+                number if self.relay.pty().is_none() => self.group_signals.saw(number),
+                // From a key, while our own group was the terminal's foreground: nobody was meant.
+                _ if received.from_kernel => {}
+                libc::SIGTERM | libc::SIGINT | libc::SIGHUP | libc::SIGQUIT => self.terminate(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Where a stream has nobody who writes to it any more, as far as the relay knows.
+    pub(super) fn is_blocked(&self) -> bool {
+        let waits = |stream| {
+            self.link.as_ref().is_some_and(|link| link.under_way(stream) >= crate::wire::OUTPUT_WINDOW)
+        };
+        waits(Stream::Out) || waits(Stream::Err)
+    }
+}
+

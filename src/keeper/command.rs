@@ -1,0 +1,125 @@
+//! The spawn of the command: its streams, its place among the processes, its environment.
+
+use super::life::Child;
+use super::link::Request;
+use super::relay::{Ends, type_ahead};
+use crate::error::Error;
+use crate::sys::pty::{self, Pty};
+use crate::sys::spawn::{self, Standing};
+use crate::sys::{process, signal, tty};
+use crate::wire::{Route, Streams};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::ffi::OsString;
+use std::io;
+use std::process::{Command, Stdio};
+
+/// Everything for the command's streams, before it is spawned.
+pub struct Prepared {
+    /// The command's own ends: what standard input, output and error become; `None` is inherited.
+    theirs: [Option<OwnedFd>; 3],
+    /// Whether it stands in a group of its own, and is the foreground of its terminal.
+    terminal: Option<bool>,
+}
+
+/// Opens the PTY or the pipes.
+pub fn prepare(request: &Request) -> Result<(Prepared, Ends), Error> {
+    match &request.launch.streams {
+        Streams::Terminal { modes, size, foreground, terminals, typed } => {
+            let (pty, slave) = Pty::open(*size, modes.as_ref())?;
+            pty::control(&slave).map_err(|error| Error::system("make the PTY our controlling terminal", error))?;
+            // The foreground is given back after a stop; from the background that would stop us.
+            signal::ignore(libc::SIGTTOU);
+            signal::ignore(libc::SIGTTIN);
+            if let Err(error) = type_ahead(&pty, &slave, typed) {
+                return Err(Error::system("type ahead", error));
+            }
+            let mut theirs = [None, None, None];
+            for (end, is_terminal) in theirs.iter_mut().zip(terminals) {
+                if *is_terminal {
+                    *end = Some(slave.try_clone().map_err(|error| Error::system("copy a descriptor", error))?);
+                }
+            }
+            let ends = Ends::Terminal { pty, held: None, input: Vec::new(), ended: false };
+            // Held until the spawn by `theirs`; a command with no terminal at all gets the session's anyway.
+            Ok((Prepared { theirs, terminal: Some(*foreground) }, ends))
+        }
+        Streams::Pipe { out, err } => {
+            let (mut our_out, mut our_err) = (None, None);
+            let mut theirs = [None, None, None];
+            if *out == Route::Relayed {
+                let (read, write) = pipe()?;
+                if *err == Route::WithOut {
+                    theirs[2] = Some(write.try_clone().map_err(|error| Error::system("copy a descriptor", error))?);
+                }
+                theirs[1] = Some(write);
+                our_out = Some(read);
+            }
+            if *err == Route::Relayed {
+                let (read, write) = pipe()?;
+                theirs[2] = Some(write);
+                our_err = Some(read);
+            }
+            Ok((Prepared { theirs, terminal: None }, Ends::Pipe { out: our_out, err: our_err }))
+        }
+    }
+}
+
+/// A pipe whose reading end never blocks; the writing end, which the command gets, does.
+fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| Error::system("make a pipe", error))?;
+    rustix::io::ioctl_fionbio(&read, true).map_err(|error| Error::system("prepare a pipe", error))?;
+    Ok((read, write))
+}
+
+/// Spawns the command. `environment` is added to our own; `None` removes a variable.
+pub fn spawn(
+    prepared: Prepared,
+    command: &[OsString],
+    environment: &[(String, Option<OsString>)],
+    ends: &Ends,
+) -> io::Result<Child> {
+    let mut builder = Command::new(&command[0]);
+    builder.args(&command[1..]);
+    for (name, value) in environment {
+        match value {
+            Some(value) => builder.env(name, value),
+            None => builder.env_remove(name),
+        };
+    }
+    let [stdin, stdout, stderr] = prepared.theirs;
+    for (end, set) in [
+        (stdin, Command::stdin as fn(&mut Command, Stdio) -> &mut Command),
+        (stdout, Command::stdout),
+        (stderr, Command::stderr),
+    ] {
+        if let Some(end) = end {
+            set(&mut builder, Stdio::from(end));
+        }
+    }
+    let pty = match ends {
+        Ends::Terminal { pty, .. } => Some(pty),
+        Ends::Pipe { .. } => None,
+    };
+    let standing = match (prepared.terminal, pty) {
+        (Some(foreground), Some(pty)) => Standing::OwnGroup(Some(pty.as_fd()).filter(|_| foreground)),
+        _ => Standing::Callers,
+    };
+    let child = spawn::command(&mut builder, standing)?;
+    let pid = child.id();
+    // It cannot have been waited for by anyone but us, so its token is its own even if it has ended already.
+    let token = process::look(pid).ok().flatten().map_or(0, |process| process.token);
+    Ok(Child { pid, token, leads_group: prepared.terminal.is_some() })
+}
+
+/// Takes the terminal away from the command's group, because it was stopped; what was in the foreground.
+pub fn take_foreground(pty: &Pty) -> Option<u32> {
+    let before = tty::foreground(pty);
+    let _ = tty::set_foreground(pty, std::process::id());
+    before
+}
+
+/// Puts a group into the foreground of the command's terminal.
+pub fn give_foreground(pty: &Pty, group: u32) {
+    let _ = tty::set_foreground(pty, group);
+}

@@ -1,0 +1,237 @@
+//! The end of a run: the command reaped, what it left behind stopped, the last output read, the entry removed.
+
+use super::life::{Escalation, Phase, SETTLE};
+use super::{Keeper, leftovers};
+use crate::config::Leftovers as Rule;
+use crate::hooks::Event;
+use crate::registry::entry::State;
+use crate::sys::signal;
+use crate::wire::{Ended, Kind};
+use rustix::process::{WaitOptions, waitpid};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// How long output may still come after the command's end while a process that is kept holds its terminal or pipe:
+/// everything written before is in the kernel's buffers already, and only has to be read.
+const LAST_OUTPUT: Duration = Duration::from_millis(50);
+
+impl Keeper {
+    /// Waits for every child that has changed. What is not the command was orphaned below us.
+    pub(super) fn reap(&mut self) {
+        let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
+        while let Ok(Some((pid, status))) = waitpid(None, options) {
+            let is_command = self.child.is_some_and(|child| child.pid as i32 == pid.as_raw_nonzero().get());
+            if !is_command || !self.command_lives() {
+                continue;
+            }
+            if let Some(stop) = status.stopping_signal() {
+                self.command_stopped(stop);
+            } else if let Some(code) = status.exit_status() {
+                self.command_ended(Ended::Code(code));
+            } else if let Some(number) = status.terminating_signal() {
+                self.command_ended(Ended::Signal(number));
+            }
+        }
+    }
+
+    /// Somebody asks for the end of the run.
+    pub(super) fn terminate(&mut self) {
+        match self.phase {
+            Phase::Preparing => self.phase = Phase::Over(Ended::Signal(libc::SIGTERM)),
+            Phase::Running => self.end_command(Escalation::terminate(Duration::ZERO, self.config.grace)),
+            Phase::Adopted(ended) => {
+                self.phase = Phase::Leftovers(ended, Escalation::terminate(Duration::ZERO, self.config.grace));
+            }
+            // Under way already.
+            Phase::Ending(_) | Phase::Leftovers(..) | Phase::Draining(..) | Phase::Over(_) => {}
+        }
+    }
+
+    /// Begins to end the command; the steps follow in [`Self::advance`].
+    pub(super) fn end_command(&mut self, steps: Escalation) {
+        self.was_interrupted = true;
+        self.phase = Phase::Ending(steps);
+        self.set_state(State::Stopping);
+        self.advance();
+    }
+
+    fn command_ended(&mut self, ended: Ended) {
+        self.stopped = None;
+        let result = self.record.change(|entry| entry.state = State::Stopping);
+        self.registry_result(result);
+        let wait = if self.was_interrupted { SETTLE } else { Duration::ZERO };
+        self.phase = Phase::Leftovers(ended, Escalation::terminate(wait, self.config.grace));
+        self.advance();
+    }
+
+    /// Takes every step of the phase that is due.
+    pub(super) fn advance(&mut self) {
+        match &mut self.phase {
+            Phase::Ending(steps) => {
+                if let Some(number) = steps.due() {
+                    self.signal_run(number);
+                }
+            }
+            Phase::Leftovers(..) => self.advance_leftovers(),
+            Phase::Draining(ended, until) => {
+                let (ended, until) = (*ended, *until);
+                if self.relay.is_at_end() || (until <= Instant::now() && !self.is_blocked()) {
+                    self.phase = Phase::Over(ended);
+                } else if until <= Instant::now() {
+                    // The terminal is slow; what it has not taken is waited for.
+                    self.phase = Phase::Draining(ended, Instant::now() + LAST_OUTPUT);
+                }
+            }
+            Phase::Adopted(ended) => {
+                let ended = *ended;
+                if self.left(Rule::StopAll).stop.is_empty() {
+                    self.phase = Phase::Over(ended);
+                }
+            }
+            Phase::Preparing | Phase::Running | Phase::Over(_) => {}
+        }
+    }
+
+    /// Sends a step of an ending to the command: to its group in a session of ours, one by one in the caller's.
+    fn signal_run(&mut self, number: i32) {
+        let Some(child) = self.child else { return };
+        let before = self.left(Rule::Stop).stop;
+        if number == libc::SIGKILL {
+            self.terminated.killed.extend(leftovers::names(&before));
+        }
+        child.signal_group(number);
+        child.signal_group(libc::SIGCONT);
+        if number == libc::SIGKILL || !child.leads_group {
+            let others: Vec<_> = before.into_iter().filter(|process| process.pid != child.pid).collect();
+            leftovers::signal_each(&others, number);
+        }
+    }
+
+    fn advance_leftovers(&mut self) {
+        let left = self.left(self.config.leftovers);
+        let Phase::Leftovers(ended, steps) = &mut self.phase else { return };
+        let ended = *ended;
+        if left.stop.is_empty() {
+            self.nothing_to_stop(ended, &left.keep);
+            return;
+        }
+        if steps.is_over() {
+            let names = leftovers::names(&left.stop);
+            self.terminated.left.extend(names.iter().cloned());
+            self.notice(&format!("{} cannot be killed and is left; look at it with `ps`", names.join(", ")));
+            self.drain(ended);
+            return;
+        }
+        let Some(number) = steps.due() else { return };
+        let names = leftovers::names(&left.stop);
+        if number == libc::SIGKILL {
+            self.terminated.killed.extend(names.iter().cloned());
+            self.notice(&format!("killed {}, which did not end when asked", names.join(", ")));
+        } else {
+            self.notice(&format!("stopping what `{}` left running: {}", self.command[0].display(), names.join(", ")));
+        }
+        leftovers::signal_each(&left.stop, number);
+    }
+
+    fn nothing_to_stop(&mut self, ended: Ended, kept: &[crate::sys::process::Process]) {
+        if kept.is_empty() {
+            self.drain(ended);
+            return;
+        }
+        let names = leftovers::names(kept);
+        if self.config.leftovers == Rule::Keep {
+            self.notice(&format!("`{}` left {} running; wrap keeps it", self.command[0].display(), names.join(", ")));
+            self.adopt(ended, &kept[0]);
+            return;
+        }
+        self.notice(&format!("{} runs on in a session of its own", names.join(", ")));
+        self.terminated.left.extend(names);
+        self.drain(ended);
+    }
+
+    /// `leftovers = "keep"`: the shell gets its prompt, and the entry goes on with what is left.
+    fn adopt(&mut self, ended: Ended, first: &crate::sys::process::Process) {
+        self.relay_last();
+        let (pid, token) = (first.pid, first.token);
+        let result = self.record.change(|entry| {
+            entry.child_pid = Some(pid);
+            entry.child_token = Some(token);
+            entry.state = State::Running;
+        });
+        self.registry_result(result);
+        if let Some(link) = &mut self.link {
+            link.send_json(Kind::Ended, &ended);
+            link.finish();
+        }
+        self.link = None;
+        self.outer = None;
+        self.phase = Phase::Adopted(ended);
+    }
+
+    fn drain(&mut self, ended: Ended) {
+        self.relay.release_terminal();
+        self.relay_last();
+        self.phase = Phase::Draining(ended, Instant::now() + LAST_OUTPUT);
+        self.advance();
+    }
+
+    /// Reads what is there without waiting, as far as the client takes it.
+    fn relay_last(&mut self) {
+        let watch = &mut self.ready;
+        while self.relay.read(self.link.as_mut(), |bytes| watch.output(bytes)) {}
+    }
+
+    fn left(&self, rule: Rule) -> leftovers::Left {
+        let session = rustix::process::getsid(None).map_or(0, |session| session.as_raw_nonzero().get() as u32);
+        leftovers::find(rule, session, &self.record.entry().ports)
+    }
+
+    /// The ready hooks.
+    pub(super) fn became_ready(&mut self) {
+        if let Some(hooks) = &self.hooks {
+            hooks.fire(Event::Ready, self.instance(), |_| {});
+        }
+    }
+
+    /// Over: the entry goes, the exit hooks run, and the client learns how it ended.
+    pub(super) fn finish(&mut self) {
+        let Phase::Over(ended) = self.phase else { return };
+        let result = self.record.remove();
+        self.registry_result(result);
+        for reply in self.to_answer.drain(..) {
+            // A caller that hung up needs no answer.
+            let _ = reply.send(self.terminated.clone());
+        }
+        if let Some(mut endpoint) = self.endpoint.take() {
+            endpoint.close();
+        }
+        if self.child.is_some() {
+            self.run_exit_hooks(ended);
+        }
+        for message in self.mailbox.take() {
+            if let super::Message::Notice(text) = message {
+                self.notice(&text);
+            }
+        }
+        if let Some(link) = &mut self.link {
+            link.send_json(Kind::Ended, &ended);
+            link.finish();
+        }
+    }
+
+    fn run_exit_hooks(&mut self, ended: Ended) {
+        let Some(hooks) = self.hooks.take() else { return };
+        let mut instance = self.instance();
+        let duration = self.started.elapsed().as_millis() as u64;
+        if let Some(fields) = instance.as_object_mut() {
+            let (code, number) = match ended {
+                Ended::Code(code) => (json!(code), json!(null)),
+                Ended::Signal(number) => (json!(null), json!(signal::name(number))),
+            };
+            fields.insert("exitCode".to_owned(), code);
+            fields.insert("signal".to_owned(), number);
+            fields.insert("duration".to_owned(), json!(duration));
+        }
+        hooks.fire_and_wait(Event::Exit, instance);
+    }
+}

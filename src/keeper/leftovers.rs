@@ -1,0 +1,55 @@
+//! What a command leaves behind: found below the keeper, which is the parent of every orphan of it, and stopped.
+
+use crate::config::Leftovers as Rule;
+use crate::sys::ports;
+use crate::sys::process::{self, Handle, Process};
+use crate::sys::signal;
+
+/// What is still there after the command's end.
+#[derive(Default)]
+pub struct Left {
+    /// To be stopped.
+    pub stop: Vec<Process>,
+    /// To be named and kept.
+    pub keep: Vec<Process>,
+}
+
+/// Looks below this process. `session` is the command's session, `known` the ports that it has listened on.
+///
+/// What runs in the command's session, or answers on its port, belongs to it. What leads a session of its own (a
+/// browser that it opened, a build daemon) was put there to outlive it.
+pub fn find(rule: Rule, session: u32, known: &[u16]) -> Left {
+    let all = process::descendants(std::process::id());
+    if all.is_empty() {
+        return Left::default();
+    }
+    let listeners = if known.is_empty() { Vec::new() } else { ports::listeners(None) };
+    let (stop, keep) = all.into_iter().partition(|process| match rule {
+        Rule::StopAll => true,
+        Rule::Keep => false,
+        Rule::Stop => {
+            process.session == session
+                || ports::of_tree(&[process.pid], &listeners).iter().any(|listener| known.contains(&listener.port))
+        }
+    });
+    Left { stop, keep }
+}
+
+/// Sends a signal to each of them that is still the process that was found; a stopped one is continued, or it
+/// could not act on it.
+pub fn signal_each(processes: &[Process], number: i32) {
+    for process in processes {
+        if let Ok(Some(handle)) = Handle::open(process.pid, process.token)
+            && let Some(named) = signal::named(number)
+        {
+            // One that ends in this moment is what we want.
+            let _ = handle.signal(named);
+            let _ = handle.signal(rustix::process::Signal::CONT);
+        }
+    }
+}
+
+/// `name (pid)` of each.
+pub fn names(processes: &[Process]) -> Vec<String> {
+    processes.iter().map(|process| format!("`{}` ({})", process.name, process.pid)).collect()
+}

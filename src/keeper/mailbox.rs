@@ -1,0 +1,79 @@
+//! What the keeper's other threads (hooks, endpoint) tell its loop, and the descriptor that wakes it.
+
+use crate::error::Error;
+use crate::hooks::Outcome;
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// A message to the loop.
+pub enum Message {
+    /// A line of ours for the user.
+    Notice(String),
+    /// The start hooks are through.
+    Prepared(Outcome),
+    /// Somebody asks over the socket for the end; the answer goes back when nothing is left.
+    Terminate(tokio::sync::oneshot::Sender<Terminated>),
+}
+
+/// What an ending took.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct Terminated {
+    /// Processes that did not end when asked and had to be killed, as `name (pid)`.
+    pub killed: Vec<String>,
+    /// Processes that are still there: unkillable ones, and those that the leftovers rule keeps.
+    pub left: Vec<String>,
+}
+
+/// The loop's end.
+pub struct Mailbox {
+    receiver: Receiver<Message>,
+    sender: Post,
+}
+
+/// Everybody else's end.
+#[derive(Clone)]
+pub struct Post {
+    sender: Sender<Message>,
+    wake: Arc<OwnedFd>,
+}
+
+impl Mailbox {
+    /// An empty one.
+    pub fn new() -> Result<Self, Error> {
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|error| Error::system("make an event descriptor", error))?;
+        let (sender, receiver) = channel();
+        Ok(Self { receiver, sender: Post { sender, wake: Arc::new(wake) } })
+    }
+
+    /// An end to give away.
+    pub fn post(&self) -> Post {
+        self.sender.clone()
+    }
+
+    /// What has come.
+    pub fn take(&self) -> Vec<Message> {
+        let mut count = [0; 8];
+        // Empty when the wake-up was taken by an earlier call; the channel tells.
+        let _ = rustix::io::read(&*self.sender.wake, &mut count);
+        self.receiver.try_iter().collect()
+    }
+}
+
+impl AsFd for Mailbox {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.sender.wake.as_fd()
+    }
+}
+
+impl Post {
+    /// Sends and wakes the loop. After the loop's end it goes nowhere.
+    pub fn send(&self, message: Message) {
+        if self.sender.send(message).is_ok() {
+            // An event counter is full after 2^64 - 2 unread wake-ups.
+            let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());
+        }
+    }
+}

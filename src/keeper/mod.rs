@@ -1,0 +1,285 @@
+//! The keeper: one per instance. It starts the command, is its parent and the leader of its terminal session, relays
+//! its streams, keeps its entry, runs its hooks, and sees to it that nothing of it is left.
+
+mod clients;
+mod command;
+mod endpoint;
+mod ending;
+mod leftovers;
+mod life;
+mod link;
+mod mailbox;
+mod ready;
+mod record;
+mod relay;
+mod start;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::hooks::Runner;
+use crate::registry::entry::State;
+use crate::sys::signal::Signals;
+use crate::sys::tty::Modes;
+use crate::wire::Kind;
+use command::Prepared;
+use endpoint::Endpoint;
+use life::{Child, GroupSignals, Phase};
+use link::Link;
+use mailbox::{Mailbox, Message, Terminated};
+use ready::{Change, Ready};
+use record::Record;
+use relay::Relay;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, OwnedFd, RawFd};
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// How often the entry is written anew, so that others can tell a keeper that they cannot see from one that is gone.
+/// It is the only thing that wakes an idle keeper.
+const REFRESH: Duration = Duration::from_secs(20);
+
+/// Runs a keeper on the socket that its client passed on as descriptor `fd`. Returns when the run is over.
+pub fn run(fd: RawFd) -> ExitCode {
+    match start::start(fd) {
+        Ok(mut keeper) => {
+            keeper.serve();
+            ExitCode::SUCCESS
+        }
+        // There is no client to tell: it went away before it had said what to run.
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// The outer terminal of the first client and what it was set to: mended if the client is killed.
+struct Outer {
+    fd: OwnedFd,
+    saved: Modes,
+}
+
+struct Keeper {
+    link: Option<Link>,
+    relay: Relay,
+    phase: Phase,
+    record: Record,
+    endpoint: Option<Endpoint>,
+    mailbox: Mailbox,
+    signals: Signals,
+    group_signals: GroupSignals,
+    ready: Ready,
+    hooks: Option<Runner>,
+    config: Config,
+    command: Vec<OsString>,
+    /// What the spawn needs; `None` once it has happened.
+    prepared: Option<Prepared>,
+    child: Option<Child>,
+    /// The group that was in the foreground when the command was stopped.
+    stopped: Option<Option<u32>>,
+    /// A key raised a signal, or one was passed on, in this run: its children are on their way out too.
+    was_interrupted: bool,
+    outer: Option<Outer>,
+    started: Instant,
+    next_refresh: Instant,
+    terminated: Terminated,
+    to_answer: Vec<tokio::sync::oneshot::Sender<Terminated>>,
+    /// A failure of the registry is said once.
+    registry_failed: bool,
+    /// Descriptors that the command inherits and we do not need.
+    inherited: Vec<RawFd>,
+}
+
+impl Keeper {
+    fn serve(&mut self) {
+        while !matches!(self.phase, Phase::Over(_)) {
+            let ready = self.wait();
+            if ready.signals {
+                self.take_signals();
+            }
+            if ready.mailbox {
+                for message in self.mailbox.take() {
+                    self.message(message);
+                }
+            }
+            if ready.link {
+                self.hear();
+            }
+            if ready.streams {
+                self.relay_output();
+            }
+            if ready.endpoint {
+                self.answer_calls();
+            }
+            self.keep_time();
+        }
+        self.finish();
+    }
+
+    fn relay_output(&mut self) {
+        let accepted = self.relay.flush_input();
+        let watch = &mut self.ready;
+        self.relay.read(self.link.as_mut(), |bytes| watch.output(bytes));
+        if let Some(link) = &mut self.link {
+            link.accept(accepted);
+        }
+        if matches!(self.phase, Phase::Running | Phase::Ending(_)) {
+            self.relay.hold_terminal();
+        }
+    }
+
+    fn answer_calls(&mut self) {
+        let (entry, post) = (self.record.shared(), self.mailbox.post());
+        if let Some(endpoint) = &mut self.endpoint
+            && let Err(error) = endpoint.answer(entry, post)
+        {
+            self.notice(&error.to_string());
+        }
+    }
+
+    fn message(&mut self, message: Message) {
+        match message {
+            Message::Notice(text) => self.notice(&text),
+            Message::Prepared(outcome) => self.prepared(outcome),
+            Message::Terminate(reply) => {
+                self.to_answer.push(reply);
+                self.terminate();
+            }
+        }
+    }
+
+    /// Everything that is due by now.
+    fn keep_time(&mut self) {
+        let now = Instant::now();
+        for signal in self.group_signals.due() {
+            self.signal_command(signal);
+        }
+        if self.child.is_some() {
+            if self.ready.deadline().is_some_and(|at| at <= now) {
+                self.look_for_ports();
+            }
+            if self.next_refresh <= now {
+                self.next_refresh = now + REFRESH;
+                self.look_for_ports();
+                let result = self.record.write();
+                self.registry_result(result);
+            }
+            let starting = self.record.entry().state == State::Starting;
+            if starting && self.ready.settled_at() <= now {
+                self.set_state(State::Running);
+            }
+        }
+        self.advance();
+    }
+
+    fn look_for_ports(&mut self) {
+        let change = self.ready.look();
+        if change == Change::Nothing {
+            return;
+        }
+        let ports = self.ready.ports().clone();
+        let result = self.record.change(|entry| {
+            entry.port = ports.port;
+            entry.ports = ports.all;
+            entry.url = ports.url;
+            if change == Change::Ready && entry.state == State::Starting {
+                entry.state = State::Running;
+            }
+        });
+        self.registry_result(result);
+        if change == Change::Ready {
+            self.became_ready();
+        }
+    }
+
+    fn set_state(&mut self, state: State) {
+        let result = self.record.change(|entry| entry.state = state);
+        self.registry_result(result);
+    }
+
+    /// A registry that fails costs one line, and nothing else.
+    fn registry_result(&mut self, result: Result<(), Error>) {
+        match result {
+            Ok(()) => self.registry_failed = false,
+            Err(error) if !self.registry_failed => {
+                self.registry_failed = true;
+                self.notice(&format!("{error}; other terminals cannot see this run"));
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// A line of ours for the user, if one is there.
+    fn notice(&mut self, text: &str) {
+        if let Some(link) = &mut self.link {
+            link.send(Kind::Notice, text.as_bytes());
+        }
+    }
+
+    fn wait(&mut self) -> Awake {
+        let timeout = self.timeout();
+        let mut set = Vec::with_capacity(6);
+        set.push(PollFd::new(&self.signals, PollFlags::IN));
+        set.push(PollFd::new(&self.mailbox, PollFlags::IN));
+        let mut link_at = None;
+        if let Some(link) = &self.link {
+            link_at = Some(set.len());
+            let flags = if link.is_blocked() { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+            set.push(PollFd::new(link, flags));
+        }
+        let mut endpoint_at = None;
+        if let Some(listener) = self.endpoint.as_ref().and_then(Endpoint::waiting) {
+            endpoint_at = Some(set.len());
+            set.push(PollFd::from_borrowed_fd(listener, PollFlags::IN));
+        }
+        let streams_at = set.len();
+        self.relay.watch(&mut set, self.link.as_ref());
+        // EINTR is a signal that the descriptor above reports in the next round.
+        let _ = poll(&mut set, timeout.as_ref());
+        let woken = |at: usize| !set[at].revents().is_empty();
+        let awake = Awake {
+            signals: woken(0),
+            mailbox: woken(1),
+            link: link_at.is_some_and(woken),
+            endpoint: endpoint_at.is_some_and(woken),
+            streams: (streams_at..set.len()).any(woken),
+        };
+        drop(set);
+        if awake.link
+            && let Some(link) = &mut self.link
+        {
+            link.flush();
+        }
+        awake
+    }
+
+    /// Until the next thing that happens by the clock; `None` is for ever.
+    fn timeout(&self) -> Option<Timespec> {
+        let mut next = [self.phase.deadline(), self.group_signals.deadline()].into_iter().flatten().min();
+        if self.child.is_some() {
+            let settled = (self.record.entry().state == State::Starting).then(|| self.ready.settled_at());
+            next = [next, self.ready.deadline(), Some(self.next_refresh), settled].into_iter().flatten().min();
+        }
+        let wait = next?.saturating_duration_since(Instant::now());
+        // Rounded up: poll counts in milliseconds, and a wake-up before the deadline would be one for nothing.
+        Some(Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) })
+    }
+}
+
+/// What poll found.
+#[allow(clippy::struct_excessive_bools)] // one per descriptor, all independent
+struct Awake {
+    signals: bool,
+    mailbox: bool,
+    link: bool,
+    endpoint: bool,
+    streams: bool,
+}
+
+impl Outer {
+    /// Gives the modes back, if they are still those that the client set.
+    fn mend(&self) {
+        if Modes::of(&self.fd).is_ok_and(|now| now == self.saved.raw()) {
+            // A terminal that is gone has nothing to mend.
+            let _ = self.saved.set(self.fd.as_fd());
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The command's streams: what it writes goes to the client, what the client types goes to it.
+
+use super::link::Link;
+use crate::sys::pty::Pty;
+use crate::sys::tty::Modes;
+use crate::wire::{OUTPUT_WINDOW, Stream};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, OwnedFd};
+use std::io;
+
+/// One read of output. A terminal hands over 4 KiB at a time: several reads go into one frame, which makes the
+/// relay faster than the terminal behind it.
+const READ: usize = 64 * 1024;
+
+/// A read shorter than this found the terminal empty; asking again would only cost a system call, and a keystroke's
+/// echo must not wait for it.
+const SHORT: usize = 2048;
+
+/// The keeper's ends of the command's streams.
+pub enum Ends {
+    /// A PTY for all of them.
+    Terminal {
+        /// The master's side.
+        pty: Pty,
+        /// Held where the command has closed its terminal and lives on: without any holder the master reports the
+        /// end without pause.
+        held: Option<OwnedFd>,
+        /// What the terminal did not take yet.
+        input: Vec<u8>,
+        /// All holders have let go.
+        ended: bool,
+    },
+    /// The read ends of its pipes.
+    Pipe {
+        /// Standard output, with standard error in it where both are the same file.
+        out: Option<OwnedFd>,
+        /// Standard error.
+        err: Option<OwnedFd>,
+    },
+}
+
+/// The relay and its buffer.
+pub struct Relay {
+    /// The ends.
+    pub ends: Ends,
+    buffer: Vec<u8>,
+}
+
+impl Relay {
+    /// A relay between these ends and whoever is linked.
+    pub fn new(ends: Ends) -> Self {
+        Self { ends, buffer: Vec::new() }
+    }
+
+    /// The PTY, in terminal mode.
+    pub fn pty(&self) -> Option<&Pty> {
+        match &self.ends {
+            Ends::Terminal { pty, .. } => Some(pty),
+            Ends::Pipe { .. } => None,
+        }
+    }
+
+    /// Adds the ends that are to be waited for; in the order of [`Self::ready`].
+    pub fn watch<'a>(&'a self, set: &mut Vec<PollFd<'a>>, link: Option<&Link>) {
+        let room = |stream| link.is_none_or(|link| link.under_way(stream) < OUTPUT_WINDOW);
+        match &self.ends {
+            Ends::Terminal { pty, input, ended, .. } => {
+                let mut flags = PollFlags::empty();
+                if room(Stream::Out) {
+                    flags |= PollFlags::IN;
+                }
+                if !input.is_empty() {
+                    flags |= PollFlags::OUT;
+                }
+                // Its end is reported unasked and without pause: look only while there is something to do.
+                if !flags.is_empty() && !*ended {
+                    set.push(PollFd::new(pty, flags));
+                }
+            }
+            Ends::Pipe { out, err } => {
+                for (stream, end) in [(Stream::Out, out), (Stream::Err, err)] {
+                    if let Some(end) = end
+                        && room(stream)
+                    {
+                        set.push(PollFd::new(end, PollFlags::IN));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads what the command has written and sends it on. `look` sees each piece once. `true` where there was any.
+    pub fn read(&mut self, mut link: Option<&mut Link>, mut look: impl FnMut(&[u8])) -> bool {
+        if self.buffer.is_empty() {
+            self.buffer = vec![0; READ];
+        }
+        let mut any = false;
+        for stream in [Stream::Out, Stream::Err] {
+            if link.as_ref().is_some_and(|link| link.under_way(stream) >= OUTPUT_WINDOW) {
+                continue;
+            }
+            let count = match (&mut self.ends, stream) {
+                (Ends::Terminal { pty, ended, .. }, Stream::Out) => {
+                    let (count, end) = drain(&*pty, &mut self.buffer);
+                    *ended |= end;
+                    count
+                }
+                (Ends::Terminal { .. }, Stream::Err) => 0,
+                (Ends::Pipe { out: end, .. }, Stream::Out) | (Ends::Pipe { err: end, .. }, Stream::Err) => {
+                    let Some(pipe) = end.as_ref() else { continue };
+                    let (count, at_end) = drain(pipe, &mut self.buffer);
+                    if at_end {
+                        *end = None;
+                    }
+                    count
+                }
+            };
+            if count > 0 {
+                any = true;
+                if let Some(link) = &mut link {
+                    link.send_output(stream, &self.buffer[..count]);
+                }
+                look(&self.buffer[..count]);
+            }
+        }
+        any
+    }
+
+    /// Whether every end has been read to its end.
+    pub fn is_at_end(&self) -> bool {
+        match &self.ends {
+            Ends::Terminal { ended, .. } => *ended,
+            Ends::Pipe { out, err } => out.is_none() && err.is_none(),
+        }
+    }
+
+    /// The command lives on without its terminal: hold the other side, so that the master is quiet until somebody
+    /// opens it again.
+    pub fn hold_terminal(&mut self) {
+        if let Ends::Terminal { pty, held, ended, .. } = &mut self.ends
+            && *ended
+            && held.is_none()
+        {
+            *held = pty.slave().ok();
+            *ended = held.is_none();
+        }
+    }
+
+    /// The command is gone: from here on the master reports the end once the last of its processes let go.
+    pub fn release_terminal(&mut self) {
+        if let Ends::Terminal { held, .. } = &mut self.ends {
+            *held = None;
+        }
+    }
+
+    /// Nobody reads this stream any more: the command gets SIGPIPE at its next write, as it would bare.
+    pub fn close(&mut self, stream: Stream) {
+        if let Ends::Pipe { out, err } = &mut self.ends {
+            match stream {
+                Stream::Out => *out = None,
+                Stream::Err => *err = None,
+            }
+        }
+    }
+
+    /// Hands typed bytes to the command's terminal; what it does not take waits. The signal that a key among them
+    /// raises, if any, and how many bytes went.
+    pub fn type_in(&mut self, bytes: &[u8]) -> Typed {
+        let Ends::Terminal { pty, input, .. } = &mut self.ends else { return Typed::default() };
+        let raised = raised(pty, bytes);
+        let mut rest = bytes;
+        if input.is_empty() {
+            let done = put(pty, rest);
+            rest = &rest[done..];
+        }
+        input.extend_from_slice(rest);
+        Typed { accepted: bytes.len() - rest.len(), raised }
+    }
+
+    /// Writes on what waited; how many bytes went.
+    pub fn flush_input(&mut self) -> usize {
+        let Ends::Terminal { pty, input, .. } = &mut self.ends else { return 0 };
+        if input.is_empty() {
+            return 0;
+        }
+        let done = put(pty, input);
+        input.drain(..done);
+        done
+    }
+
+    /// Types an end of file (`--pty` with a standard input that ended), where the terminal reads lines.
+    pub fn type_end_of_file(&mut self) {
+        let end = self.pty().and_then(|pty| Modes::of(pty).ok()).filter(Modes::is_canonical);
+        if let Some(end) = end.and_then(|modes| modes.end_of_file()) {
+            self.type_in(&[end]);
+        }
+    }
+}
+
+/// What became of typed bytes.
+#[derive(Default)]
+pub struct Typed {
+    /// How many the terminal took at once.
+    pub accepted: usize,
+    /// The signal that a key among them raised.
+    pub raised: Option<i32>,
+}
+
+/// The signal that the last such key among these bytes raises in this terminal (INTR, QUIT, SUSP).
+fn raised(pty: &Pty, bytes: &[u8]) -> Option<i32> {
+    // Every signal key that people set is a control character; text costs no system call.
+    if !bytes.iter().any(|&byte| byte < b' ' || byte == 0x7f) {
+        return None;
+    }
+    let modes = Modes::of(pty).ok()?;
+    bytes.iter().rev().find_map(|&byte| modes.signal_of(byte))
+}
+
+/// Reads until the source is empty, the buffer is full, or the source has ended: how much, and whether it ended.
+fn drain(source: impl AsFd, buffer: &mut [u8]) -> (usize, bool) {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match rustix::io::read(source.as_fd(), &mut buffer[filled..]) {
+            Ok(0) => return (filled, true),
+            Ok(count) => {
+                filled += count;
+                if count < SHORT {
+                    break;
+                }
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => break,
+            // EIO: the last holder of the slave let go (pty(7)).
+            Err(_) => return (filled, true),
+        }
+    }
+    (filled, false)
+}
+
+fn put(pty: &Pty, bytes: &[u8]) -> usize {
+    let mut done = 0;
+    while done < bytes.len() {
+        match rustix::io::write(pty, &bytes[done..]) {
+            Ok(count) => done += count,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => break,
+            // Nobody holds the terminal: nobody will ever read it.
+            Err(_) => return bytes.len(),
+        }
+    }
+    done
+}
+
+/// Types what the outer terminal has echoed already, without a second echo. Only before the command is started:
+/// afterwards the modes are its own.
+pub fn type_ahead(pty: &Pty, slave: impl AsFd, typed: &[u8]) -> io::Result<()> {
+    if typed.is_empty() {
+        return Ok(());
+    }
+    let modes = Modes::of(pty)?;
+    modes.without_echo().set(pty)?;
+    put(pty, typed);
+    // The kernel handles input in a work queue; polling the slave waits for it (n_tty_poll). Without that the echo
+    // would be on again before the bytes are looked at.
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let _ = poll(&mut [PollFd::new(&slave, PollFlags::IN)], Some(&now));
+    modes.set(pty)
+}

@@ -1,0 +1,218 @@
+//! The start of a run: what it is about, its entry and socket, the start hooks, and then the command.
+
+use super::life::{GroupSignals, Phase};
+use super::link::{Link, Request};
+use super::mailbox::{Mailbox, Message};
+use super::record::{Birth, Record};
+use super::relay::Relay;
+use super::{Endpoint, Keeper, Outer, REFRESH, Ready, Terminated, command};
+use crate::config;
+use crate::error::{Error, not_started};
+use crate::hooks::{Event, Hooks, Notice, Outcome, Runner};
+use crate::ping;
+use crate::project;
+use crate::registry::entry::Mode;
+use crate::sys::signal::Signals;
+use crate::sys::{inherited, process, spawn};
+use crate::wire::{Failed, Kind, Started, Streams, VERSION};
+use rustix::fd::RawFd;
+use rustix::fs::{Mode as FileMode, OFlags, open};
+use std::env;
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The exit code of a run that a start hook refused.
+const REFUSED: u8 = 125;
+
+/// Signals that a key or somebody else may send to a keeper. In its own session they ask for the end; in the
+/// caller's they tell that the command got them too.
+const CAUGHT: [i32; 9] = [
+    libc::SIGCHLD,
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGTSTP,
+    libc::SIGCONT,
+];
+
+/// Takes the request and does all that comes before the loop.
+pub fn start(fd: RawFd) -> Result<Keeper, Error> {
+    let socket = spawn::adopt(fd).map_err(|error| Error::system("take the client's socket", error))?;
+    let inherited = inherited::descriptors();
+    let signals = Signals::catch(&CAUGHT).map_err(|error| Error::system("catch signals", error))?;
+    process::name_ourselves();
+    process::become_subreaper();
+    let mut link = Link::new(socket);
+    let request = link.receive()?;
+    let outer = outer(&request);
+
+    let (prepared, ends) = match command::prepare(&request) {
+        Ok(done) => done,
+        Err(error) => {
+            link.send(Kind::Bare, error.to_string().as_bytes());
+            link.finish();
+            return Err(error);
+        }
+    };
+    let cwd = env::current_dir().unwrap_or_default();
+    let project = project::detect(&cwd, &request.command, &|name| env::var_os(name));
+    let (config, warnings) = config::load(config::project_file(&cwd, &project.root).as_deref());
+    let mode = match request.launch.streams {
+        Streams::Terminal { .. } => Mode::Terminal,
+        Streams::Pipe { .. } => Mode::Pipe,
+    };
+    let name = request.launch.name.clone().or_else(|| config.name.clone()).unwrap_or_else(|| project.name.clone());
+    let (record, lost) = Record::new(Birth { project: &project, name, command: &request.command, mode });
+    let wanted = request.launch.port.or(config.port);
+    let ready = Ready::new(wanted, project.ports.clone(), config.ready.timeout);
+    let now = Instant::now();
+    let mut keeper = Keeper {
+        link: Some(link),
+        relay: Relay::new(ends),
+        phase: Phase::Preparing,
+        record,
+        endpoint: None,
+        mailbox: Mailbox::new()?,
+        signals,
+        group_signals: GroupSignals::default(),
+        ready,
+        hooks: None,
+        config,
+        command: request.command,
+        prepared: Some(prepared),
+        child: None,
+        stopped: None,
+        was_interrupted: false,
+        outer,
+        started: now,
+        next_refresh: now + REFRESH,
+        terminated: Terminated::default(),
+        to_answer: Vec::new(),
+        registry_failed: lost.is_some(),
+        inherited,
+    };
+    for warning in warnings {
+        keeper.notice(&warning);
+    }
+    if let Some(error) = lost {
+        keeper.notice(&format!("{error}; other terminals cannot see this run"));
+    }
+    keeper.open_endpoint();
+    keeper.run_start_hooks();
+    Ok(keeper)
+}
+
+/// The client's terminal, to be mended if the client is killed; a copy, as standard input goes to the command.
+fn outer(request: &Request) -> Option<Outer> {
+    match &request.launch.streams {
+        Streams::Terminal { modes: Some(modes), .. } if !request.launch.detached => {
+            let fd = rustix::stdio::stdin();
+            Some(Outer { fd: rustix::io::fcntl_dupfd_cloexec(fd, 3).ok()?, saved: modes.clone() })
+        }
+        _ => None,
+    }
+}
+
+impl Keeper {
+    /// The socket is there before the command, which is told its path.
+    fn open_endpoint(&mut self) {
+        match Endpoint::open(self.record.socket_path()) {
+            Ok(endpoint) => {
+                self.record.entry().local_url = Some(endpoint.url.clone());
+                self.endpoint = Some(endpoint);
+            }
+            Err(error) => self.notice(&format!("{error}; other terminals can list this run and not talk to it")),
+        }
+    }
+
+    fn run_start_hooks(&mut self) {
+        let hooks = Hooks::find();
+        if hooks.is_empty() {
+            self.prepared(Outcome::default());
+            return;
+        }
+        let (notices, post) = (self.mailbox.post(), self.mailbox.post());
+        let notice: Notice = Arc::new(move |text| notices.send(Message::Notice(text)));
+        let runner = Runner::new(hooks, notice);
+        runner.fire(Event::Start, self.instance(), move |outcome| post.send(Message::Prepared(outcome)));
+        self.hooks = Some(runner);
+    }
+
+    /// The instance as hooks see it: the entry without its key.
+    pub(super) fn instance(&self) -> serde_json::Value {
+        serde_json::to_value(self.record.entry().public()).unwrap_or_default()
+    }
+
+    /// The start hooks are through: spawn, unless one refused or the user has interrupted meanwhile.
+    pub(super) fn prepared(&mut self, outcome: Outcome) {
+        let Some(prepared) = self.prepared.take() else { return };
+        if let Some(reason) = outcome.refused {
+            self.fail(REFUSED, format!("a start hook refused to run `{}`: {reason}", self.command[0].display()));
+            return;
+        }
+        let mut environment = self.environment();
+        environment.extend(outcome.env.into_iter().map(|(name, value)| (name, value.map(OsString::from))));
+        let spawned = command::spawn(prepared, &self.command, &environment, &self.relay.ends);
+        inherited::close(&self.inherited);
+        let child = match spawned {
+            Ok(child) => child,
+            Err(error) => {
+                let (code, message) = not_started(&self.command[0], &error);
+                self.fail(code, message);
+                return;
+            }
+        };
+        self.child = Some(child);
+        self.phase = Phase::Running;
+        self.ready.restart();
+        let started = {
+            let entry = self.record.entry();
+            Started {
+                version: VERSION,
+                pid: child.pid,
+                token: child.token,
+                instance_id: entry.instance_id.clone(),
+                name: entry.project_name.clone(),
+                entry: self.record.path(),
+                grace: self.config.grace.as_millis() as u64,
+            }
+        };
+        if let Some(link) = &mut self.link {
+            link.send_json(Kind::Started, &started);
+        }
+        let result = self.record.spawned(child);
+        self.registry_result(result);
+        let_go_of_streams();
+        ping::send(&self.config.center, self.record.entry().public());
+    }
+
+    /// What the command's environment has more than ours.
+    fn environment(&self) -> Vec<(String, Option<OsString>)> {
+        let entry = self.record.entry();
+        let mut environment = vec![("WRAP_INSTANCE_ID".to_owned(), Some(entry.instance_id.clone().into()))];
+        if let Some(url) = &entry.local_url {
+            environment.push(("WRAP_SOCKET".to_owned(), Some(url.into())));
+        }
+        environment
+    }
+
+    /// Nothing was started: tell why, and end.
+    fn fail(&mut self, code: u8, message: String) {
+        if let Some(link) = &mut self.link {
+            link.send_json(Kind::Failed, &Failed { code, message });
+        }
+        self.phase = Phase::Over(crate::wire::Ended::Code(i32::from(code)));
+    }
+}
+
+/// The command has its streams: ours would keep a pipe of the caller's open after the command closed its own.
+fn let_go_of_streams() {
+    let Ok(null) = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, FileMode::empty()) else { return };
+    let _ = rustix::stdio::dup2_stdin(&null);
+    let _ = rustix::stdio::dup2_stdout(&null);
+    let _ = rustix::stdio::dup2_stderr(&null);
+}

@@ -1,0 +1,59 @@
+//! The ping: tells the control center that there is something new. A hint, sent once and never waited for.
+
+use crate::config::Center;
+use crate::registry::entry::Entry;
+use crate::sys::ports;
+use std::time::Duration;
+
+/// Where a center listens unless somebody says otherwise.
+const DEFAULT: &str = "http://localhost:8969";
+
+/// How long a center may take; the thread is ours alone and nobody waits for it.
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Sends the entry, which must be without its key, from a thread of its own. Does nothing where nobody of our user
+/// listens: what another user put at that port is none of our center.
+pub fn send(center: &Center, entry: Entry) {
+    let base = match center {
+        Center::Off => return,
+        Center::Default => DEFAULT.to_owned(),
+        Center::Url(url) => url.trim_end_matches('/').to_owned(),
+    };
+    // A thread that cannot be started costs the hint; the center looks at the registry itself.
+    let _ = std::thread::Builder::new().name("ping".to_owned()).spawn(move || {
+        if is_ours(&base) {
+            post(&base, &entry);
+        }
+    });
+}
+
+fn post(base: &str, entry: &Entry) {
+    let Ok(body) = serde_json::to_vec(entry) else { return };
+    let config = ureq::Agent::config_builder()
+        .timeout_global(Some(TIMEOUT))
+        // A proxy of the environment is for the web, not for this machine.
+        .proxy(None)
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .build();
+    let agent = ureq::Agent::new_with_config(config);
+    let url = format!("{base}/api/instances/ping");
+    let _ = agent.post(url).header("Content-Type", "application/json").send(&body[..]);
+}
+
+/// Whether somebody of our own user listens at the address's port.
+fn is_ours(base: &str) -> bool {
+    let Some(port) = port(base) else { return false };
+    let us = rustix::process::getuid().as_raw();
+    let mut listeners = ports::listeners(None).into_iter().filter(|listener| listener.port == port).peekable();
+    // On `localhost` several may listen, one an address family: all of them must be ours.
+    listeners.peek().is_some() && listeners.all(|listener| listener.uid == us)
+}
+
+fn port(base: &str) -> Option<u16> {
+    let authority = base.strip_prefix("http://")?.split('/').next()?;
+    match authority.rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') => port.parse().ok(),
+        _ => Some(80),
+    }
+}
