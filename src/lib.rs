@@ -2,7 +2,9 @@
 //!
 //! The floors, and who may import whom, are in ARCHITECTURE.md; `tests/it/floors.rs` holds them.
 
+pub mod config;
 pub mod error;
+pub mod files;
 pub mod paths;
 pub mod registry;
 pub mod sys;
