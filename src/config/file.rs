@@ -26,7 +26,7 @@ const SECONDS: f64 = 86_400.0;
 const SECONDS_TAKES: &str = "a number of seconds, a day at most";
 /// How alike two words must be for one to be taken as a slip of the other (0 to 1, Jaro-Winkler).
 const ALIKE: f64 = 0.8;
-/// What `center` and WRAP_CENTER take, completing "must be …".
+/// What `center` and `WRAP_CENTER` take, completing "must be …".
 pub(super) const CENTER_TAKES: &str = "`off` or the `http://` address of a server on this machine";
 
 /// One key of the files.
@@ -77,9 +77,11 @@ pub(super) fn apply(path: &Path, source: Source, config: &mut Config, warnings: 
     let content = match files::read_bounded(path, MANIFEST_BYTES) {
         Ok(Some(content)) => content,
         Ok(None) => return,
-        Err(error) => return warnings.push(format!("{error}; its settings are not used")),
+        Err(error) => return warnings.push(shown(&format!("{error}; its settings are not used"))),
     };
-    let place = |at: usize| format!("`{}:{}`", path.display(), line(&content, at));
+    // A folder of a project can be named by anybody.
+    let file = shown(&path.to_string_lossy());
+    let place = |at: usize| format!("`{file}:{}`", line(&content, at));
     let table = match DeTable::parse(&content) {
         Ok(table) => table.into_inner(),
         Err(error) => {
@@ -102,8 +104,13 @@ pub(super) fn apply(path: &Path, source: Source, config: &mut Config, warnings: 
     }
     if refused.len() > WARNINGS {
         let more = refused.len() - WARNINGS;
-        warnings.push(format!("`{}`: {more} more of its keys are not used", path.display()));
+        warnings.push(format!("`{file}`: {more} more of its keys are not used"));
     }
+}
+
+/// A text with a path in it, whole but harmless to a terminal; the path has a bound of its own.
+fn shown(text: &str) -> String {
+    files::printable(text, usize::MAX)
 }
 
 /// Why a key is not used.

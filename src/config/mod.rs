@@ -1,5 +1,5 @@
-//! The settings: `config.toml` of the user, `wrap.toml` of a project, and WRAP_CENTER. Nothing here ever fails: what
-//! cannot be used costs a warning, and the default stands.
+//! The settings: `config.toml` of the user, `wrap.toml` of a project, and `WRAP_CENTER`. Nothing here ever fails:
+//! what cannot be used costs a warning, and the default stands.
 
 mod file;
 
@@ -91,8 +91,8 @@ impl Default for Config {
     }
 }
 
-/// The user's settings, the project's over them, WRAP_CENTER over both; and a whole sentence for each thing that
-/// could not be used.
+/// The user's settings, the project's over them, `WRAP_CENTER` over both; and a whole sentence for each thing
+/// that could not be used.
 pub fn load(project_file: Option<&Path>) -> (Config, Vec<String>) {
     let user_file = paths::config_dir().map(|dir| dir.join("config.toml"));
     let center = env::var_os(CENTER_VARIABLE).map(|value| value.to_string_lossy().into_owned());
@@ -215,8 +215,8 @@ mod tests {
 
     #[test]
     fn a_flood_of_unknown_keys_is_a_few_lines() {
-        let text: String = (0..1000).map(|n| format!("k{n} = 1\n")).collect();
-        let warnings = user(&text).1;
+        let lines: Vec<String> = (0..1000).map(|n| format!("k{n} = 1")).collect();
+        let warnings = user(&lines.join("\n")).1;
         assert!(warnings.len() < 20, "{}", warnings.len());
         assert!(warnings.last().expect("one").contains("more"), "{warnings:?}");
     }
