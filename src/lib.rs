@@ -6,5 +6,6 @@ pub mod config;
 pub mod error;
 pub mod files;
 pub mod paths;
+pub mod project;
 pub mod registry;
 pub mod sys;
