@@ -2,8 +2,11 @@
 //!
 //! The floors, and who may import whom, are in ARCHITECTURE.md; `tests/it/floors.rs` holds them.
 
+pub mod config;
 pub mod error;
+pub mod files;
 pub mod paths;
+pub mod project;
 pub mod registry;
 pub mod sys;
 pub mod wire;

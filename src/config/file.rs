@@ -1,0 +1,216 @@
+//! One settings file: its keys as a table, and what is said of a key that cannot be used.
+
+use super::{Center, Config, Leftovers, OnHangup};
+use crate::files::{self, MANIFEST_BYTES};
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::time::Duration;
+use toml::de::{DeTable, DeValue};
+
+/// Who wrote a file, and so what it may set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// `config.toml` in the user's own directory.
+    User,
+    /// `wrap.toml` in a directory that may have come from anywhere.
+    Project,
+}
+
+/// Warnings of one file; the rest is counted. A file of another format under our name would fill the terminal.
+const WARNINGS: usize = 8;
+/// Characters of a key or a message that a warning shows: two lines of a terminal.
+const SHOWN: usize = 160;
+/// Seconds that a time may have: a day. More is a slip, and would overflow a timer somewhere.
+const SECONDS: f64 = 86_400.0;
+/// What a time takes, completing "must be …".
+const SECONDS_TAKES: &str = "a number of seconds, a day at most";
+/// How alike two words must be for one to be taken as a slip of the other (0 to 1, Jaro-Winkler).
+const ALIKE: f64 = 0.8;
+/// What `center` and `WRAP_CENTER` take, completing "must be …".
+pub(super) const CENTER_TAKES: &str = "`off` or the `http://` address of a server on this machine";
+
+/// One key of the files.
+struct Key {
+    name: &'static str,
+    /// Whether a project's wrap.toml may set it: only what can neither run nor reach anything.
+    project: bool,
+    /// What value it takes, completing "must be …".
+    takes: &'static str,
+    /// Sets it; `None` where the value is not of that kind.
+    set: fn(&mut Config, &DeValue) -> Option<()>,
+}
+
+/// A key that only the user's own file may set.
+const fn mine(name: &'static str, takes: &'static str, set: fn(&mut Config, &DeValue) -> Option<()>) -> Key {
+    Key { name, project: false, takes, set }
+}
+
+/// A key that a project may set too.
+const fn anyone(name: &'static str, takes: &'static str, set: fn(&mut Config, &DeValue) -> Option<()>) -> Key {
+    Key { name, project: true, takes, set }
+}
+
+/// Every key, in the order of the documentation.
+static KEYS: &[Key] = &[
+    anyone("name", "a text", |config, value| name(value).map(|name| config.name = Some(name))),
+    anyone("port", "a number from 1 to 65535", |config, value| port(value).map(|port| config.port = Some(port))),
+    anyone("ready_pattern", "a text that the app prints when it is ready", |config, value| {
+        text(value).map(|text| config.ready.pattern = Some(text))
+    }),
+    mine("ready_path", "a path that starts with `/`", |config, value| {
+        request_path(value).map(|path| config.ready.path = Some(path))
+    }),
+    mine("ready_timeout", SECONDS_TAKES, |config, value| seconds(value).map(|time| config.ready.timeout = time)),
+    mine("on_hangup", "`end` or `keep`", |config, value| {
+        word(value, &[("end", OnHangup::End), ("keep", OnHangup::Keep)]).map(|word| config.on_hangup = word)
+    }),
+    mine("leftovers", "`stop`, `keep` or `stop-all`", |config, value| {
+        let words = [("stop", Leftovers::Stop), ("keep", Leftovers::Keep), ("stop-all", Leftovers::StopAll)];
+        word(value, &words).map(|word| config.leftovers = word)
+    }),
+    mine("grace", SECONDS_TAKES, |config, value| seconds(value).map(|time| config.grace = time)),
+    mine("center", CENTER_TAKES, |config, value| value.as_str().and_then(center).map(|center| config.center = center)),
+];
+
+/// Puts what the file at `path` sets into `config`.
+pub(super) fn apply(path: &Path, source: Source, config: &mut Config, warnings: &mut Vec<String>) {
+    let content = match files::read_bounded(path, MANIFEST_BYTES) {
+        Ok(Some(content)) => content,
+        Ok(None) => return,
+        Err(error) => return warnings.push(shown(&format!("{error}; its settings are not used"))),
+    };
+    // A folder of a project can be named by anybody.
+    let file = shown(&path.to_string_lossy());
+    let place = |at: usize| format!("`{file}:{}`", line(&content, at));
+    let table = match DeTable::parse(&content) {
+        Ok(table) => table.into_inner(),
+        Err(error) => {
+            let place = place(error.span().map_or(content.len(), |span| span.start));
+            let message = files::printable(error.message(), SHOWN);
+            return warnings.push(format!("cannot read {place}: {message}; the file is not used"));
+        }
+    };
+    // The table is sorted by name; people read their file from top to bottom.
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    let mut refused = Vec::new();
+    for (key, value) in entries {
+        if let Err(why) = set(key.get_ref(), value.get_ref(), source, config) {
+            refused.push((key, why));
+        }
+    }
+    for (key, why) in refused.iter().take(WARNINGS) {
+        warnings.push(format!("{}: {}", place(key.span().start), why.sentence(key.get_ref())));
+    }
+    if refused.len() > WARNINGS {
+        let more = refused.len() - WARNINGS;
+        warnings.push(format!("`{file}`: {more} more of its keys are not used"));
+    }
+}
+
+/// A text with a path in it, whole but harmless to a terminal; the path has a bound of its own.
+fn shown(text: &str) -> String {
+    files::printable(text, usize::MAX)
+}
+
+/// Why a key is not used.
+enum Refused {
+    /// There is no such key.
+    Unknown,
+    /// A project may not set it.
+    NotYours,
+    /// The value is not what the key takes.
+    Wrong(&'static str),
+}
+
+impl Refused {
+    fn sentence(&self, name: &str) -> String {
+        let shown = files::printable(name, SHOWN);
+        match (self, meant(&shown)) {
+            (Self::Unknown, Some(meant)) => format!("`{shown}` is not a setting; did you mean `{meant}`?"),
+            (Self::Unknown, None) => format!("`{shown}` is not a setting; it is ignored"),
+            (Self::NotYours, _) => format!("`{shown}` is only read from your own `config.toml`; set it there"),
+            (Self::Wrong(takes), _) => format!("`{shown}` must be {takes}; it is ignored"),
+        }
+    }
+}
+
+/// Sets one key, or says why not.
+fn set(name: &str, value: &DeValue, source: Source, config: &mut Config) -> Result<(), Refused> {
+    let key = KEYS.iter().find(|key| key.name == name).ok_or(Refused::Unknown)?;
+    if source == Source::Project && !key.project {
+        return Err(Refused::NotYours);
+    }
+    (key.set)(config, value).ok_or(Refused::Wrong(key.takes))
+}
+
+/// The key that a misspelt one is most like.
+fn meant(name: &str) -> Option<&'static str> {
+    let alike = |key: &Key| strsim::jaro_winkler(name, key.name);
+    let best = KEYS.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
+    (alike(best) >= ALIKE).then_some(best.name)
+}
+
+/// The line, counted from 1, that the byte at `at` stands in.
+fn line(content: &str, at: usize) -> usize {
+    1 + content.bytes().take(at).filter(|&byte| byte == b'\n').count()
+}
+
+fn name(value: &DeValue) -> Option<String> {
+    value.as_str().and_then(files::name)
+}
+
+fn text(value: &DeValue) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// What a request line can hold as its target.
+fn request_path(value: &DeValue) -> Option<String> {
+    let path = value.as_str()?;
+    (path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())).then(|| path.to_owned())
+}
+
+fn port(value: &DeValue) -> Option<u16> {
+    let number = value.as_integer()?;
+    u16::from_str_radix(number.as_str(), number.radix()).ok().filter(|&port| port != 0)
+}
+
+fn seconds(value: &DeValue) -> Option<Duration> {
+    let number = match value {
+        DeValue::Integer(number) => f64::from(u32::from_str_radix(number.as_str(), number.radix()).ok()?),
+        DeValue::Float(number) => number.as_str().parse().ok()?,
+        _ => return None,
+    };
+    // NaN is in no range.
+    (0.0..=SECONDS).contains(&number).then(|| Duration::from_secs_f64(number))
+}
+
+fn word<T: Copy>(value: &DeValue, words: &[(&str, T)]) -> Option<T> {
+    let value = value.as_str()?;
+    words.iter().find(|(word, _)| *word == value).map(|(_, meaning)| *meaning)
+}
+
+/// What `center` says. Entries hold command lines and paths, which leave this machine under no setting.
+pub(super) fn center(value: &str) -> Option<Center> {
+    if value == "off" {
+        return Some(Center::Off);
+    }
+    let rest = value.strip_prefix("http://")?;
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    // What URL parsers read differently (spaces, quotes, backslashes, `?`, `#`) is not needed here.
+    if !path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte)) {
+        return None;
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        // The last colon of a bare `[::1]` is the address's own.
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let local = host.eq_ignore_ascii_case("localhost")
+        || host == "[::1]"
+        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+    let port_holds = port.is_none_or(|port| {
+        port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port != 0)
+    });
+    (local && port_holds).then(|| Center::Url(value.trim_end_matches('/').to_owned()))
+}

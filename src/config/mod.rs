@@ -1,0 +1,263 @@
+//! The settings: `config.toml` of the user, `wrap.toml` of a project, and `WRAP_CENTER`. Nothing here ever fails:
+//! what cannot be used costs a warning, and the default stands.
+
+mod file;
+
+use crate::paths;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a command may take to become ready before it counts as running all the same.
+const READY_TIMEOUT: Duration = Duration::from_secs(15);
+/// What a command gets between SIGTERM and SIGKILL: servers close their connections within it, and nobody who closed
+/// a terminal waits longer.
+const GRACE: Duration = Duration::from_secs(5);
+/// The variable that overrides the user's `center`.
+const CENTER_VARIABLE: &str = "WRAP_CENTER";
+
+/// Everything that can be set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The project's name, in place of the manifest's.
+    pub name: Option<String>,
+    /// The port that the app answers on, in place of the one found.
+    pub port: Option<u16>,
+    /// When the app counts as ready.
+    pub ready: Ready,
+    /// What a closed terminal does to the command.
+    pub on_hangup: OnHangup,
+    /// What happens to processes that the command left behind.
+    pub leftovers: Leftovers,
+    /// The time between SIGTERM and SIGKILL.
+    pub grace: Duration,
+    /// Where instances are announced.
+    pub center: Center,
+}
+
+/// When the app counts as ready.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ready {
+    /// A text that the app prints when it is ready.
+    pub pattern: Option<String>,
+    /// A path that answers over HTTP when the app is ready; only such a path is ever requested.
+    pub path: Option<String>,
+    /// After this time it counts as running, ready or not.
+    pub timeout: Duration,
+}
+
+/// What a closed terminal does to the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnHangup {
+    /// It is ended, as without wrap.
+    End,
+    /// It runs on and can be attached to.
+    Keep,
+}
+
+/// What happens to processes that the command left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leftovers {
+    /// Those of its session, or on its port, are stopped; the others are named and kept.
+    Stop,
+    /// All are kept.
+    Keep,
+    /// All are stopped, also those that lead a session of their own.
+    StopAll,
+}
+
+/// Where instances are announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Center {
+    /// The control center's usual address.
+    Default,
+    /// Nowhere.
+    Off,
+    /// The `http://` address of a server on this machine, without a slash at its end.
+    Url(String),
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: None,
+            port: None,
+            ready: Ready { pattern: None, path: None, timeout: READY_TIMEOUT },
+            on_hangup: OnHangup::End,
+            leftovers: Leftovers::Stop,
+            grace: GRACE,
+            center: Center::Default,
+        }
+    }
+}
+
+/// The user's settings, the project's over them, `WRAP_CENTER` over both; and a whole sentence for each thing
+/// that could not be used.
+pub fn load(project_file: Option<&Path>) -> (Config, Vec<String>) {
+    let user_file = paths::config_dir().map(|dir| dir.join("config.toml"));
+    let center = env::var_os(CENTER_VARIABLE).map(|value| value.to_string_lossy().into_owned());
+    load_from(user_file.as_deref(), project_file, center.as_deref())
+}
+
+fn load_from(user: Option<&Path>, project: Option<&Path>, center: Option<&str>) -> (Config, Vec<String>) {
+    let mut config = Config::default();
+    let mut warnings = Vec::new();
+    if let Some(path) = user {
+        file::apply(path, file::Source::User, &mut config, &mut warnings);
+    }
+    if let Some(path) = project {
+        file::apply(path, file::Source::Project, &mut config, &mut warnings);
+    }
+    // An empty variable is how people unset one for a single command.
+    if let Some(value) = center.filter(|value| !value.is_empty()) {
+        match file::center(value) {
+            Some(center) => config.center = center,
+            None => warnings.push(format!("{CENTER_VARIABLE} must be {}; it is ignored", file::CENTER_TAKES)),
+        }
+    }
+    (config, warnings)
+}
+
+/// The project's `wrap.toml`: the nearest one from `cwd` up to `root`.
+pub fn project_file(cwd: &Path, root: &Path) -> Option<PathBuf> {
+    let inside = cwd.ancestors().take_while(|dir| dir.starts_with(root));
+    inside.map(|dir| dir.join("wrap.toml")).find(|path| path.exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("wrap.toml");
+        fs::write(&path, text).expect("written");
+        (dir, path)
+    }
+
+    fn user(text: &str) -> (Config, Vec<String>) {
+        let (_dir, path) = written(text);
+        load_from(Some(&path), None, None)
+    }
+
+    #[test]
+    fn every_key_of_the_user_is_read() {
+        let (config, warnings) = user(
+            "name = 'shop'\nport = 3000\nready_pattern = 'listening'\nready_path = '/up'\nready_timeout = 2.5\n\
+             on_hangup = 'keep'\nleftovers = 'stop-all'\ngrace = 0\ncenter = 'http://localhost:9000/'\n",
+        );
+        assert_eq!(warnings, Vec::<String>::new());
+        assert_eq!(
+            config,
+            Config {
+                name: Some("shop".into()),
+                port: Some(3000),
+                ready: Ready {
+                    pattern: Some("listening".into()),
+                    path: Some("/up".into()),
+                    timeout: Duration::from_millis(2500),
+                },
+                on_hangup: OnHangup::Keep,
+                leftovers: Leftovers::StopAll,
+                grace: Duration::ZERO,
+                center: Center::Url("http://localhost:9000".into()),
+            }
+        );
+    }
+
+    #[test]
+    fn nothing_written_is_nothing_said() {
+        assert_eq!(load_from(Some(Path::new("/nowhere/config.toml")), None, None), (Config::default(), Vec::new()));
+        assert_eq!(user(""), (Config::default(), Vec::new()));
+    }
+
+    #[test]
+    fn a_wrong_value_costs_its_own_key_and_names_its_line() {
+        let (config, warnings) = user("grace = -1\nport = 'x'\non_hangup = 'keep'\nready_timeout = nan\n");
+        assert_eq!(config, Config { on_hangup: OnHangup::Keep, ..Config::default() });
+        assert_eq!(warnings.len(), 3, "{warnings:?}");
+        assert!(warnings[0].contains("wrap.toml:1`") && warnings[0].contains("`grace`"), "{warnings:?}");
+        assert!(warnings[1].contains("wrap.toml:2`") && warnings[1].contains("from 1 to 65535"), "{warnings:?}");
+        assert!(warnings[2].contains("wrap.toml:4`"), "{warnings:?}");
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_what_was_meant() {
+        let (config, warnings) = user("\nprot = 1\nxyzzy = 2\ngrace = 1\n");
+        assert_eq!(config.grace, Duration::from_secs(1));
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].contains("wrap.toml:2`") && warnings[0].contains("did you mean `port`?"), "{warnings:?}");
+        assert!(warnings[1].contains("`xyzzy`") && !warnings[1].contains("did you mean"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_broken_file_is_one_warning_and_the_defaults() {
+        for text in ["port = 1\nname = \n", "port = 1\nport = 2\n", "[", "\u{0}", &"[".repeat(100_000)] {
+            let (config, warnings) = user(text);
+            assert_eq!(config, Config::default());
+            assert_eq!(warnings.len(), 1, "{warnings:?}");
+            assert!(warnings[0].lines().count() == 1, "{warnings:?}");
+        }
+        assert!(user("port = 1\nname = \n").1[0].contains("wrap.toml:2`"));
+    }
+
+    #[test]
+    fn a_project_sets_three_keys_and_is_told_of_the_others() {
+        let (_a, mine) = written("port = 1\ngrace = 1\n");
+        let (_b, theirs) = written("port = 2\nname = 'web'\nready_pattern = 'up'\ngrace = 9\ncenter = 'off'\n");
+        let (config, warnings) = load_from(Some(&mine), Some(&theirs), None);
+        assert_eq!((config.port, config.name.as_deref(), config.grace), (Some(2), Some("web"), Duration::from_secs(1)));
+        assert_eq!((config.ready.pattern.as_deref(), config.center), (Some("up"), Center::Default));
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].contains("wrap.toml:4`") && warnings[0].contains("config.toml"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_flood_of_unknown_keys_is_a_few_lines() {
+        let lines: Vec<String> = (0..1000).map(|n| format!("k{n} = 1")).collect();
+        let warnings = user(&lines.join("\n")).1;
+        assert!(warnings.len() < 20, "{}", warnings.len());
+        assert!(warnings.last().expect("one").contains("more"), "{warnings:?}");
+    }
+
+    #[test]
+    fn the_center_is_on_this_machine_or_it_is_not_taken() {
+        let center = |value| load_from(None, None, Some(value));
+        for good in ["http://localhost:1/", "http://127.8.0.1", "http://[::1]:8969", "http://LOCALHOST:80/x"] {
+            assert!(matches!(center(good).0.center, Center::Url(_)), "{good}");
+        }
+        for bad in [
+            "https://localhost",
+            "http://example.com",
+            "http://127.0.0.1.evil.com",
+            "http://localhost@evil.com",
+            "http://localhost:0",
+            "http://localhost:x",
+            "http://localhost:+80",
+            "http://[::1]x",
+            "http://localhost/\r\nHost: x",
+            "http://localhost\\@evil",
+            "http://128.0.0.1",
+            "on",
+        ] {
+            let (config, warnings) = center(bad);
+            assert_eq!((config.center, warnings.len()), (Center::Default, 1), "{bad}");
+        }
+        assert_eq!(center("off").0.center, Center::Off);
+        assert_eq!(center(""), (Config::default(), Vec::new()));
+        let (_dir, path) = written("center = 'off'");
+        assert_eq!(load_from(Some(&path), None, Some("http://[::1]")).0.center, Center::Url("http://[::1]".into()));
+    }
+
+    #[test]
+    fn the_nearest_wrap_toml_inside_the_project_counts() {
+        let (dir, path) = written("");
+        let below = dir.path().join("a/b");
+        fs::create_dir_all(&below).expect("made");
+        assert_eq!(project_file(&below, dir.path()), Some(path));
+        assert_eq!(project_file(&below, &dir.path().join("a")), None);
+        fs::write(dir.path().join("a/wrap.toml"), "").expect("written");
+        assert_eq!(project_file(&below, dir.path()), Some(dir.path().join("a/wrap.toml")));
+    }
+}
