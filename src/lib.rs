@@ -2,6 +2,7 @@
 //!
 //! The floors, and who may import whom, are in ARCHITECTURE.md; `tests/it/floors.rs` holds them.
 
+pub mod api;
 pub mod error;
 pub mod paths;
 pub mod registry;

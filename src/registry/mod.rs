@@ -3,6 +3,8 @@
 mod dir;
 pub mod entry;
 mod file;
+pub mod health;
+mod probe;
 mod store;
 
 use crate::error::Error;

@@ -1,4 +1,5 @@
 //! The platform: the only `unsafe` and the only `cfg(target_os)` of the crate.
 
+pub mod limit;
 pub mod ports;
 pub mod process;
