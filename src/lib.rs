@@ -3,6 +3,7 @@
 //! The floors, and who may import whom, are in ARCHITECTURE.md; `tests/it/floors.rs` holds them.
 
 pub mod api;
+pub mod end;
 pub mod error;
 pub mod paths;
 pub mod registry;
