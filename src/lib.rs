@@ -2,10 +2,18 @@
 //!
 //! The floors, and who may import whom, are in ARCHITECTURE.md; `tests/it/floors.rs` holds them.
 
+pub mod api;
+pub mod cli;
+pub mod client;
+pub mod cmd;
 pub mod config;
+pub mod end;
 pub mod error;
 pub mod files;
+pub mod hooks;
+pub mod keeper;
 pub mod paths;
+pub mod ping;
 pub mod project;
 pub mod registry;
 pub mod sys;

@@ -1,7 +1,7 @@
 //! The binary: parses the command line and hands over to the verb.
 
 use std::process::ExitCode;
-use wrap::cli::{self, Cli, Verb};
+use wrap::cli::{self, Verb};
 use wrap::{cmd, keeper};
 
 fn main() -> ExitCode {
@@ -11,12 +11,10 @@ fn main() -> ExitCode {
     };
     let result = match cli.verb.unwrap_or(Verb::Run(cli.run)) {
         Verb::Run(args) => cmd::run::run(args),
-        Verb::List(args) => cmd::list::run(&args),
-        Verb::Stop(args) => cmd::stop::run(&args),
-        Verb::Clean(args) => cmd::clean::run(&args),
         Verb::Completions { shell } => cmd::completions::run(shell),
         Verb::Help { verb } => cmd::help::run(verb.as_deref()),
         Verb::Keeper { fd } => return keeper::run(fd),
+        _ => todo!(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("wrap: {error:#}");

@@ -1,47 +1,101 @@
 //! The start: what the streams are, a keeper, and what it needs to know.
 
-use super::{Before, CAUGHT, Client, Outcome, Outputs, Plan, Terminal};
-use crate::error::Error;
+use super::{CAUGHT, Client, Outcome, Outputs, Plan, Terminal};
+use crate::error::{Error, not_started};
 use crate::sys::reopen::Sink;
 use crate::sys::signal::Signals;
-use crate::sys::tty::Size;
-use crate::sys::{inherited, spawn};
-use crate::wire::{Kind, Launch, Outbox, Route, Streams, VERSION};
+use crate::sys::tty::{Modes, Size};
+use crate::sys::{inherited, process, spawn};
+use crate::wire::{Failed, Kind, Launch, Outbox, Route, Streams, VERSION};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, fstat};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::termios::isatty;
-use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 /// Runs the command in our own place. Returns only where that is impossible.
-pub fn bare(command: &[OsString]) -> Outcome {
-    let error = spawn::replace(Command::new(&command[0]).args(&command[1..]));
-    let failed = crate::api::not_started(&command[0], &error);
-    eprintln!("wrap: {}", failed.message);
-    Outcome::Exit(failed.code)
+pub fn bare(plan: &Plan) -> Outcome {
+    let mut command = Command::new(&plan.command[0]);
+    command.args(&plan.command[1..]);
+    set_directory(&mut command, plan);
+    let error = spawn::replace(&mut command);
+    let (code, message) = not_started(&plan.command[0], &error);
+    say_failed(plan, &Failed { code, message });
+    Outcome::Exit(code)
 }
 
-/// Starts a keeper and hands it the command. An error means that nothing was started.
-pub fn launch(plan: &Plan) -> Result<Client, Error> {
+/// Says why nothing runs, and what was perhaps meant.
+pub fn say_failed(plan: &Plan, failed: &Failed) {
+    match (plan.suggest)(&plan.command[0]).filter(|_| failed.code == NOT_FOUND) {
+        Some(hint) => eprintln!("wrap: {}; {hint}", failed.message),
+        None => eprintln!("wrap: {}", failed.message),
+    }
+}
+
+/// The exit code of a command that was not found.
+const NOT_FOUND: u8 = 127;
+
+/// After `-C` PWD says so too, or the command would believe that it is elsewhere.
+fn set_directory(command: &mut Command, plan: &Plan) {
+    if let Some(directory) = &plan.directory {
+        command.env("PWD", directory);
+    }
+}
+
+/// Starts a keeper and hands it the command. An error means that nothing was started, and gives the plan back.
+pub fn launch(plan: Plan) -> Result<Client, (Error, Plan)> {
+    match prepare(&plan) {
+        Ok(parts) => Ok(parts.into_client(plan)),
+        Err(error) => Err((error, plan)),
+    }
+}
+
+/// A client but for its plan.
+struct Parts {
+    keeper: u32,
+    socket: OwnedFd,
+    outbox: Outbox,
+    signals: Signals,
+    terminal: Option<Terminal>,
+    input: Option<OwnedFd>,
+    outputs: Outputs,
+}
+
+impl Parts {
+    fn into_client(self, plan: Plan) -> Client {
+        let Self { keeper, socket, outbox, signals, terminal, input, outputs } = self;
+        Client {
+            plan,
+            keeper,
+            socket,
+            outbox,
+            signals,
+            terminal,
+            input,
+            outputs,
+            under_way: 0,
+            started: None,
+            ended: None,
+        }
+    }
+}
+
+fn prepare(plan: &Plan) -> Result<Parts, Error> {
     let stdio = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
     let terminals = [0, 1, 2].map(|fd| !inherited::was_closed(fd) && isatty(stdio[fd as usize]));
     let on_terminal = terminals[0] && terminals[1];
     let in_terminal_mode = on_terminal || plan.pty || plan.detach;
 
     let signals = Signals::catch(&CAUGHT).map_err(|error| Error::system("catch signals", error))?;
-    become_subreaper();
+    // If the keeper is killed, what it started becomes ours to finish instead of init's.
+    process::become_subreaper();
     let inherited = inherited::descriptors();
-    let (socket, theirs) = socketpair(
-        AddressFamily::UNIX,
-        SocketType::STREAM,
-        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-        None,
-    )
-    .map_err(|error| Error::system("make a socket pair", error))?;
+    let (socket, theirs) =
+        socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
+            .map_err(|error| Error::system("make a socket pair", error))?;
 
     let mut terminal = None;
     let mut before = None;
@@ -50,8 +104,8 @@ pub fn launch(plan: &Plan) -> Result<Client, Error> {
         before = outer.modes().ok();
         terminal = Some(outer);
     }
-    let keeper = start_keeper(theirs.as_fd(), in_terminal_mode, plan.detach)
-        .map_err(|error| Error::system("start a keeper", error))?;
+    let keeper =
+        start_keeper(theirs.as_fd(), in_terminal_mode, plan).map_err(|error| Error::system("start a keeper", error))?;
     drop(theirs);
     inherited::close(&inherited);
 
@@ -87,24 +141,11 @@ pub fn launch(plan: &Plan) -> Result<Client, Error> {
     outbox.push(Kind::Go, &[]);
     // What does not fit goes with the loop; a keeper that is gone already shows itself there.
     let _ = outbox.flush(&socket);
-    Ok(Client {
-        plan_command: plan.command.clone(),
-        keeper,
-        socket,
-        outbox,
-        signals,
-        terminal,
-        input,
-        outputs,
-        under_way: 0,
-        detach: plan.detach,
-        started: None,
-        ended: None,
-    })
+    Ok(Parts { keeper, socket, outbox, signals, terminal, input, outputs })
 }
 
 /// Takes the terminal and says all about it that the command's own is to have.
-fn terminal_streams(terminal: Option<&mut Terminal>, before: Before, replaced: [bool; 3]) -> Streams {
+fn terminal_streams(terminal: Option<&mut Terminal>, before: Option<Modes>, replaced: [bool; 3]) -> Streams {
     let Some(terminal) = terminal else {
         return Streams::Terminal {
             modes: None,
@@ -137,7 +178,11 @@ fn pipe_streams(stdio: [BorrowedFd<'_>; 3], terminals: [bool; 3]) -> Streams {
 
 fn same_file(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> bool {
     match (fstat(a), fstat(b)) {
-        (Ok(a), Ok(b)) => a.st_dev == b.st_dev && a.st_ino == b.st_ino && FileType::from_raw_mode(a.st_mode) == FileType::from_raw_mode(b.st_mode),
+        (Ok(a), Ok(b)) => {
+            a.st_dev == b.st_dev
+                && a.st_ino == b.st_ino
+                && FileType::from_raw_mode(a.st_mode) == FileType::from_raw_mode(b.st_mode)
+        }
         _ => false,
     }
 }
@@ -147,11 +192,12 @@ fn sink(fd: BorrowedFd<'_>) -> Option<Sink> {
 }
 
 /// Our own executable again. Not by its path: that may be another version by now, or gone.
-fn start_keeper(pass: BorrowedFd<'_>, own_session: bool, detached: bool) -> io::Result<u32> {
+fn start_keeper(pass: BorrowedFd<'_>, own_session: bool, plan: &Plan) -> io::Result<u32> {
     let mut command = Command::new("/proc/self/exe");
     // The command does not stand in the keeper's arguments: `pkill -f vite` must find vite alone.
     command.arg0("wrap").arg("__keeper").arg(pass.as_raw_fd().to_string());
-    if detached {
+    set_directory(&mut command, plan);
+    if plan.detach {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     }
     match spawn::keeper(&mut command, pass, own_session) {
@@ -160,14 +206,9 @@ fn start_keeper(pass: BorrowedFd<'_>, own_session: bool, detached: bool) -> io::
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let mut command = Command::new(std::env::current_exe()?);
             command.arg("__keeper").arg(pass.as_raw_fd().to_string());
+            set_directory(&mut command, plan);
             Ok(spawn::keeper(&mut command, pass, own_session)?.id())
         }
         Err(error) => Err(error),
     }
 }
-
-/// If the keeper is killed, what it started becomes ours to finish instead of init's (PR_SET_CHILD_SUBREAPER).
-fn become_subreaper() {
-    crate::sys::process::become_subreaper();
-}
-

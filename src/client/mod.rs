@@ -7,14 +7,15 @@ mod orphan;
 mod outputs;
 mod terminal;
 
+use crate::sys::inherited;
 use crate::sys::signal::{self, Received, Signals};
-use crate::sys::tty::Modes;
 use crate::wire::{Decoder, Ended, Failed, Frame, INPUT_WINDOW, Kind, Outbox, REPORT_STEP, Started, Stream, report};
 use outputs::Outputs;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, OwnedFd};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use terminal::Terminal;
 
@@ -30,6 +31,10 @@ pub struct Plan {
     pub detach: bool,
     /// `--pty`: under a PTY also where the streams are no terminals.
     pub pty: bool,
+    /// Where `-C` went: the command's PWD.
+    pub directory: Option<PathBuf>,
+    /// A word to add where the command is not found.
+    pub suggest: fn(&OsStr) -> Option<String>,
 }
 
 /// How a run ended for the shell.
@@ -69,19 +74,21 @@ const CAUGHT: [i32; 9] = [
 ];
 
 /// Runs the command and returns when it has ended, or, detached, when it has started.
-pub fn run(plan: &Plan) -> Outcome {
+pub fn run(plan: Plan) -> Outcome {
     match launch::launch(plan) {
         Ok(mut client) => client.serve(),
-        Err(error) => {
+        Err((error, plan)) => {
             // The command always runs: without a keeper it runs as if we were not there.
             eprintln!("wrap: {error}; running `{}` without wrap", plan.command[0].display());
-            launch::bare(&plan.command)
+            launch::bare(&plan)
         }
     }
 }
 
+pub use launch::bare;
+
 struct Client {
-    plan_command: Vec<OsString>,
+    plan: Plan,
     keeper: u32,
     socket: OwnedFd,
     outbox: Outbox,
@@ -93,7 +100,6 @@ struct Client {
     outputs: Outputs,
     /// Input bytes sent and not yet accepted.
     under_way: usize,
-    detach: bool,
     started: Option<Started>,
     /// How it ended, once it has; what is still to be written is written first.
     ended: Option<Outcome>,
@@ -172,20 +178,20 @@ impl Client {
             Kind::ErrorOutput => self.outputs.write(Stream::Err, frame.payload),
             Kind::Started => {
                 self.started = frame.json().ok();
-                if self.detach {
+                if self.plan.detach {
                     return Some(self.leave());
                 }
             }
             Kind::Failed => {
                 let failed: Failed = frame.json().unwrap_or(Failed { code: 1, message: frame.text() });
                 self.give_terminal_back();
-                eprintln!("wrap: {}", failed.message);
+                launch::say_failed(&self.plan, &failed);
                 return Some(Outcome::Exit(failed.code));
             }
             Kind::Bare => {
                 self.give_terminal_back();
-                eprintln!("wrap: {}; running `{}` without wrap", frame.text(), self.plan_command[0].display());
-                return Some(launch::bare(&self.plan_command));
+                eprintln!("wrap: {}; running `{}` without wrap", frame.text(), self.plan.command[0].display());
+                return Some(launch::bare(&self.plan));
             }
             Kind::Stopped => self.stopped(frame.number()),
             Kind::Raised => {
@@ -226,12 +232,10 @@ impl Client {
         match received.signal {
             libc::SIGWINCH => self.send_size(),
             libc::SIGCONT => self.resume(),
-            libc::SIGHUP if signal::was_ignored(libc::SIGHUP) => {}
+            libc::SIGHUP if inherited::was_ignored(libc::SIGHUP) => {}
             libc::SIGHUP if self.terminal.as_ref().is_some_and(Terminal::is_hung_up) => self.hang_up(),
-            signal if self.terminal.is_none() && received.from_kernel => {
-                // A key in the caller's terminal: the kernel sent it to the command as well.
-                let _ = signal;
-            }
+            // A key in the caller's terminal: the kernel sent it to the command as well.
+            _ if self.terminal.is_none() && received.from_kernel => {}
             signal => self.outbox.push(Kind::Signal, &[signal as u8]),
         }
     }
@@ -366,6 +370,3 @@ struct Ready {
     input: bool,
     outputs: bool,
 }
-
-/// The modes that a terminal has before anything of ours; kept with the launch for the keeper.
-type Before = Option<Modes>;

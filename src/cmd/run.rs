@@ -6,9 +6,8 @@ use crate::project::{self, Candidate, DevCommand};
 use anyhow::Context;
 use clap::CommandFactory;
 use std::env;
-use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The exit code of a usage error.
@@ -16,60 +15,49 @@ const USAGE: u8 = 2;
 
 /// Runs it. Does not return where the command was killed by a signal: then we die of the same.
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
-    if let Some(dir) = &args.directory {
-        enter(dir)?;
-    }
-    let command = if args.command.is_empty() {
-        match own_command()? {
-            Some(command) => command,
-            None => return Ok(ExitCode::from(USAGE)),
+    let mut directory = args.directory.as_deref().map(enter).transpose()?;
+    let mut command = args.command;
+    if command.is_empty() {
+        let Some(own) = own_command()? else { return Ok(ExitCode::from(USAGE)) };
+        if env::current_dir().is_ok_and(|cwd| cwd != own.dir) {
+            directory = Some(enter(&own.dir)?);
         }
-    } else {
-        args.command
-    };
+        command = own.command;
+    }
     let plan = Plan {
         command,
         name: args.name,
         port: args.port,
         detach: args.detach,
         pty: args.pty,
+        directory,
         suggest: |program| similar_verb(program).map(|verb| format!("did you mean `wrap {verb}`?")),
     };
-    Ok(outcome(&plan).carry_out())
+    Ok(outcome(plan).carry_out())
 }
 
-fn outcome(plan: &Plan) -> Outcome {
-    if env::var_os("WRAP").is_some_and(|value| value == "0") { client::bare(plan) } else { client::run(plan) }
+fn outcome(plan: Plan) -> Outcome {
+    if env::var_os("WRAP").is_some_and(|value| value == "0") { client::bare(&plan) } else { client::run(plan) }
 }
 
-/// `-C`: PWD goes with it, or the command would believe that it is elsewhere.
-fn enter(dir: &Path) -> anyhow::Result<()> {
+/// Goes there, and returns where that is.
+fn enter(dir: &Path) -> anyhow::Result<PathBuf> {
     env::set_current_dir(dir).with_context(|| format!("cannot enter `{}`", dir.display()))?;
-    if let Ok(now) = env::current_dir() {
-        client::set_working_directory(&now);
-    }
-    Ok(())
+    Ok(env::current_dir().unwrap_or_else(|_| dir.to_owned()))
 }
 
 /// The project's dev command; `None` where there is none, or more than one and nobody to ask.
-fn own_command() -> anyhow::Result<Option<Vec<OsString>>> {
+fn own_command() -> anyhow::Result<Option<Candidate>> {
     let cwd = env::current_dir().context("cannot tell the working directory; `cd` to one that exists")?;
-    let candidate = match project::dev_command(&cwd, &|name| env::var_os(name)) {
-        DevCommand::Found(candidate) => candidate,
-        DevCommand::Several(candidates) => match ask(&candidates)? {
-            Some(candidate) => candidate,
-            None => return Ok(None),
-        },
+    match project::dev_command(&cwd, &|name| env::var_os(name)) {
+        DevCommand::Found(candidate) => Ok(Some(candidate)),
+        DevCommand::Several(candidates) => ask(&candidates),
         DevCommand::Nothing => {
             eprintln!("{}", Cli::command().render_help());
             eprintln!("wrap: no dev command in `{}`; name one: wrap COMMAND...", cwd.display());
-            return Ok(None);
+            Ok(None)
         }
-    };
-    if candidate.dir != cwd {
-        enter(&candidate.dir)?;
     }
-    Ok(Some(candidate.command))
 }
 
 /// Asks which one, on a terminal; says what was found and how to choose, elsewhere.

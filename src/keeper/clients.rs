@@ -3,7 +3,7 @@
 use super::life::{Escalation, Phase};
 use super::{Keeper, command};
 use crate::config::OnHangup;
-use crate::sys::{process, signal};
+use crate::sys::process;
 use crate::wire::{Ended, Frame, Kind, Resume, Stream};
 
 impl Keeper {
@@ -194,10 +194,8 @@ impl Keeper {
 
     /// Where a stream has nobody who writes to it any more, as far as the relay knows.
     pub(super) fn is_blocked(&self) -> bool {
-        let waits = |stream| {
-            self.link.as_ref().is_some_and(|link| link.under_way(stream) >= crate::wire::OUTPUT_WINDOW)
-        };
+        let waits =
+            |stream| self.link.as_ref().is_some_and(|link| link.under_way(stream) >= crate::wire::OUTPUT_WINDOW);
         waits(Stream::Out) || waits(Stream::Err)
     }
 }
-

@@ -246,7 +246,11 @@ fn authorized(app: &App, headers: &HeaderMap) -> Result<Entry, Response> {
 /// The same, where the path names this instance.
 fn addressed(app: &App, headers: &HeaderMap, id: &str) -> Result<Entry, Response> {
     let entry = authorized(app, headers)?;
-    if entry.instance_id == id { Ok(entry) } else { Err(error(StatusCode::NOT_FOUND, "this keeper has another instance")) }
+    if entry.instance_id == id {
+        Ok(entry)
+    } else {
+        Err(error(StatusCode::NOT_FOUND, "this keeper has another instance"))
+    }
 }
 
 fn error(status: StatusCode, message: &str) -> Response {

@@ -3,8 +3,8 @@
 
 mod clients;
 mod command;
-mod endpoint;
 mod ending;
+mod endpoint;
 mod leftovers;
 mod life;
 mod link;

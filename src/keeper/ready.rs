@@ -148,11 +148,9 @@ impl Ready {
     }
 
     fn find(&mut self, listeners: &[Listener]) {
-        let mut pids: Vec<u32> =
-            process::descendants(std::process::id()).iter().map(|process| process.pid).collect();
+        let mut pids: Vec<u32> = process::descendants(std::process::id()).iter().map(|process| process.pid).collect();
         pids.sort_unstable();
-        let mut found: Vec<u16> =
-            ports::of_tree(&pids, listeners).iter().map(|listener| listener.port).collect();
+        let mut found: Vec<u16> = ports::of_tree(&pids, listeners).iter().map(|listener| listener.port).collect();
         // Docker's proxy listens for a container; a URL that was printed may be another process's: both count only
         // while somebody listens there.
         let elsewhere = self.published.iter().copied().chain(self.wanted).chain(self.printed.as_ref().map(|p| p.port));
@@ -288,7 +286,13 @@ mod tests {
 
     #[test]
     fn what_is_no_local_url_with_a_port_is_none() {
-        for text in ["http://example.com:80/\n", "http://localhost/\n", "http://localhost:99999/\n", "https\n", "http://localhost:3000"] {
+        for text in [
+            "http://example.com:80/\n",
+            "http://localhost/\n",
+            "http://localhost:99999/\n",
+            "https\n",
+            "http://localhost:3000",
+        ] {
             assert_eq!(found(&[text]), None, "{text:?}");
         }
     }

@@ -75,6 +75,7 @@ impl Record {
             owner: rustix::process::getuid().as_raw(),
             branch: birth.project.branch.clone(),
             config_signature: None,
+            stale_since: None,
             other: serde_json::Map::new(),
         };
         (Self { registry, shared: Arc::new(Mutex::new(entry)), written: false }, error)

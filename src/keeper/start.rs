@@ -169,6 +169,7 @@ impl Keeper {
         self.child = Some(child);
         self.phase = Phase::Running;
         self.ready.restart();
+        let path = self.record.path();
         let started = {
             let entry = self.record.entry();
             Started {
@@ -177,7 +178,7 @@ impl Keeper {
                 token: child.token,
                 instance_id: entry.instance_id.clone(),
                 name: entry.project_name.clone(),
-                entry: self.record.path(),
+                entry: path,
                 grace: self.config.grace.as_millis() as u64,
             }
         };

@@ -3,11 +3,17 @@
 mod dir;
 pub mod entry;
 mod file;
+pub mod health;
+mod probe;
 mod store;
 
 use crate::error::Error;
 use crate::paths;
 use entry::Entry;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -76,6 +82,18 @@ impl Registry {
         (registries, warnings)
     }
 
+    /// Removes the entry of an instance whose keeper we know to be dead, wherever it is kept.
+    pub fn forget(instance_id: &str, keeper: u32) -> Result<(), Error> {
+        for registry in Self::existing().0 {
+            let found = registry.read_all().entries.into_iter().map(|found| found.entry);
+            for entry in found.filter(|entry| entry.instance_id == instance_id && entry.pid == keeper) {
+                registry.remove(&entry)?;
+                registry.remove_socket(&entry);
+            }
+        }
+        Ok(())
+    }
+
     /// The directory itself.
     pub fn root(&self) -> &Path {
         &self.root
@@ -86,6 +104,16 @@ impl Registry {
     pub fn socket_path(&self, short_id: &str) -> Option<PathBuf> {
         let path = self.sockets().join(format!("{short_id}.sock"));
         (path.as_os_str().len() <= MAX_SOCKET_PATH).then_some(path)
+    }
+
+    /// Removes the socket of a keeper that is dead, unless somebody listens on it after all.
+    pub fn remove_socket(&self, entry: &Entry) {
+        let Some(path) = self.socket_path(entry.short_id()) else { return };
+        let is_socket = path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket());
+        if is_socket && UnixStream::connect(&path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
+            // Somebody else was quicker.
+            let _ = fs::remove_file(&path);
+        }
     }
 
     /// The file of the instance with this id.

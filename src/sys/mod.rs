@@ -1,6 +1,7 @@
 //! The platform: the only `unsafe` and the only `cfg(target_os)` of the crate.
 
 pub mod inherited;
+pub mod limit;
 pub mod ports;
 pub mod process;
 pub mod pty;

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::mem::MaybeUninit;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The kernel hands out a page of rows with each read; a larger buffer would not be filled.
 const CHUNK: usize = 4096;
@@ -54,6 +54,18 @@ pub fn of_tree(pids: &[u32], listeners: &[Listener]) -> Vec<Listener> {
         let _ = sockets_of(pid, &mut held);
     }
     listeners.iter().filter(|listener| held.contains(&listener.inode)).cloned().collect()
+}
+
+/// The user whose listener a connection to `address` reaches; `None` where nobody listens there.
+pub fn owner(address: SocketAddr, listeners: &[Listener]) -> Option<u32> {
+    let on_port = || listeners.iter().filter(|listener| listener.port == address.port());
+    // As the kernel chooses: the socket of this very address before one that takes all; `::` takes IPv4 too.
+    let exact = on_port().find(|listener| listener.address == address.ip());
+    let any =
+        |listener: &&Listener| listener.address.is_unspecified() && (listener.address.is_ipv6() || address.is_ipv4());
+    exact
+        .or_else(|| on_port().filter(any).min_by_key(|found| found.address.is_ipv4() != address.is_ipv4()))
+        .map(|listener| listener.uid)
 }
 
 /// Reads rows up to the first that does not listen: the kernel writes the listening ones first, and behind them
@@ -174,6 +186,9 @@ mod tests {
         assert_eq!(ours(port)[0].queued, 3);
         listener.accept().expect("accepted");
         assert_eq!(ours(port)[0].queued, 2);
+        let us = Some(rustix::process::geteuid().as_raw());
+        assert_eq!(owner(SocketAddr::from(([127, 0, 0, 1], port)), &found), us);
+        assert_eq!(owner(SocketAddr::from(([127, 0, 0, 2], port)), &found), None);
         drop(waiting);
         assert!(of_tree(&[1], &found).is_empty());
         drop(listener);

@@ -1,0 +1,169 @@
+//! The client's half of the keeper's HTTP, over its unix socket or over loopback TCP.
+
+use crate::error::{Error, reason};
+use crate::registry::entry::Entry;
+use crate::sys::ports;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper_util::rt::TokioIo;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+pub use hyper::Method;
+
+/// The largest answer that is read. The keeper's ring of lines holds 2 MiB, and JSON may write a byte as six.
+const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// What a keeper answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, nearly always JSON.
+    pub body: Vec<u8>,
+}
+
+/// Sends one request to the keeper of an instance; `body` is JSON. Whoever listens has to be of our own user: the
+/// key of the instance goes with the request.
+pub async fn request(entry: &Entry, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Response, Error> {
+    let url = entry
+        .local_url
+        .as_deref()
+        .ok_or_else(|| Error::Message(format!("instance `{}` has no socket to ask", entry.short_id())))?;
+    let failed =
+        |error: io::Error| Error::Message(format!("the keeper on `{url}` does not answer: {}", reason(&error)));
+    let ours = rustix::process::geteuid().as_raw();
+    if let Some(path_of_socket) = url.strip_prefix("unix:") {
+        let stream = UnixStream::connect(path_of_socket).await.map_err(failed)?;
+        if stream.peer_cred().map_err(failed)?.uid() != ours {
+            return Err(another_user(url));
+        }
+        return exchange(stream, "localhost", entry, method, path, body).await.map_err(failed);
+    }
+    let address = url.strip_prefix("http://").and_then(|rest| rest.parse::<SocketAddr>().ok());
+    let address = address
+        .filter(|address| address.ip().is_loopback())
+        .ok_or_else(|| Error::Message(format!("`{}` is not the address of a keeper", url.escape_debug())))?;
+    let stream = TcpStream::connect(address).await.map_err(failed)?;
+    if ports::owner(address, &ports::listeners(None)) != Some(ours) {
+        return Err(another_user(url));
+    }
+    exchange(stream, &address.to_string(), entry, method, path, body).await.map_err(failed)
+}
+
+/// As [`request`], for callers without a runtime; gives up after `timeout`.
+pub fn call(
+    entry: &Entry,
+    method: Method,
+    path: &str,
+    body: Option<Vec<u8>>,
+    timeout: Duration,
+) -> Result<Response, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::system("start a runtime", error))?;
+    runtime.block_on(async {
+        tokio::time::timeout(timeout, request(entry, method, path, body)).await.unwrap_or_else(|_| {
+            let short = entry.short_id();
+            Err(Error::Message(format!("the keeper of `{short}` did not answer within {} ms", timeout.as_millis())))
+        })
+    })
+}
+
+async fn exchange<S>(
+    stream: S,
+    host: &str,
+    entry: &Entry,
+    method: Method,
+    path: &str,
+    body: Option<Vec<u8>>,
+) -> io::Result<Response>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut request = hyper::Request::builder().method(method).uri(path).header(HOST, host);
+    if !entry.auth_key.is_empty() {
+        request = request.header(AUTHORIZATION, format!("Bearer {}", entry.auth_key));
+    }
+    if body.is_some() {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    let request = request.body(Full::new(Bytes::from(body.unwrap_or_default()))).map_err(io::Error::other)?;
+
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    // It ends with the exchange: the sender is dropped below.
+    tokio::spawn(connection);
+    let response = sender.send_request(request).await.map_err(io::Error::other)?;
+    let status = response.status().as_u16();
+    let body = Limited::new(response.into_body(), MAX_BODY).collect().await.map_err(io::Error::other)?;
+    Ok(Response { status, body: body.to_bytes().to_vec() })
+}
+
+fn another_user(url: &str) -> Error {
+    Error::Message(format!("another user listens on `{url}`: nothing was sent to it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::entry::tests::entry;
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    fn serve(mut stream: impl io::Read + io::Write, answer: &str) -> String {
+        let mut seen = vec![0; 4096];
+        let read = stream.read(&mut seen).expect("read");
+        stream.write_all(answer.as_bytes()).expect("written");
+        String::from_utf8_lossy(&seen[..read]).into_owned()
+    }
+
+    #[test]
+    fn a_request_carries_the_key_and_brings_the_answer_over_both_kinds_of_socket() {
+        let answer = "HTTP/1.1 409 Conflict\r\ncontent-length: 2\r\n\r\n{}";
+        let temp = tempfile::tempdir().expect("a directory");
+        let path = temp.path().join("a.sock");
+        let unix = UnixListener::bind(&path).expect("bound");
+        let tcp = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let mut entry = Entry { auth_key: "secret".into(), ..entry(7) };
+        for local_url in [format!("unix:{}", path.display()), format!("http://{}", tcp.local_addr().expect("bound"))] {
+            entry.local_url = Some(local_url.clone());
+            let seen = thread::scope(|scope| {
+                let server = scope.spawn(|| {
+                    if local_url.starts_with("unix") {
+                        serve(unix.accept().expect("accepted").0, answer)
+                    } else {
+                        serve(tcp.accept().expect("accepted").0, answer)
+                    }
+                });
+                let response = call(&entry, Method::POST, "/api/x", Some(b"{}".to_vec()), PATIENCE).expect("answered");
+                assert_eq!(response, Response { status: 409, body: b"{}".to_vec() });
+                server.join().expect("served")
+            });
+            assert!(seen.starts_with("POST /api/x HTTP/1.1\r\n") && seen.contains("Bearer secret"), "{seen}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_keeper_is_refused_and_one_that_is_silent_is_given_up() {
+        let mut entry = entry(7);
+        let mut error = |url: Option<&str>| {
+            entry.local_url = url.map(str::to_owned);
+            call(&entry, Method::GET, "/health", None, Duration::from_millis(50)).expect_err("no answer").to_string()
+        };
+        assert!(error(None).contains("no socket"));
+        assert!(error(Some("http://192.0.2.1:80")).contains("not the address of a keeper"));
+        assert!(error(Some("unix:/nonexistent/x.sock")).contains("does not answer"));
+        let silent = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let url = format!("http://{}", silent.local_addr().expect("bound"));
+        assert!(error(Some(&url)).contains("50 ms"));
+    }
+}

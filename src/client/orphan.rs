@@ -1,0 +1,85 @@
+//! The keeper died: we are the next parent of everything it had started (a subreaper), and finish it.
+
+use super::{Client, Outcome, launch};
+use crate::end::{self, Ending};
+use crate::registry::Registry;
+use crate::sys::process;
+use rustix::process::{WaitOptions, WaitStatus, waitpid};
+use std::time::Duration;
+
+impl Client {
+    /// The socket ended and nothing had said that the run is over.
+    pub(super) fn keeper_died(&mut self) -> Outcome {
+        self.give_terminal_back();
+        let Some(started) = self.started.take() else { return self.died_before_start() };
+        if self.plan.detach {
+            return Outcome::Exit(0);
+        }
+        eprintln!(
+            "wrap: the keeper ({}) was killed; ending what it ran: `{}`",
+            self.keeper,
+            self.plan.command[0].display()
+        );
+        let id = started.instance_id.clone();
+        let ended = end::end(&Ending {
+            roots: &[(started.pid, started.token)],
+            also: &|one| process::has_environment(one.pid, "WRAP_INSTANCE_ID", &id),
+            spare_sessions: true,
+            grace: Duration::from_millis(started.grace),
+        });
+        for one in ended.killed {
+            eprintln!("wrap: killed `{}` ({}), which did not end when asked", one.name, one.pid);
+        }
+        for (one, reason) in ended.refused {
+            eprintln!("wrap: `{}` ({}) is left: {reason}", one.name, one.pid);
+        }
+        if let Err(error) = Registry::forget(&started.instance_id, self.keeper) {
+            eprintln!("wrap: {error}; `wrap clean` removes the entry");
+        }
+        // What the kernel left of the command for us to wait for, if it was ours by then.
+        self.status_of(started.pid).unwrap_or(Outcome::Exit(1))
+    }
+
+    /// Whether the command was started is told by what it left: then it must not run a second time.
+    fn died_before_start(&mut self) -> Outcome {
+        let keeper = self.keeper;
+        let ours = process::descendants(std::process::id());
+        let command = ours.into_iter().find(|one| one.pid != keeper);
+        match command {
+            None => {
+                eprintln!(
+                    "wrap: the keeper ended before it could start `{}`; running it without wrap",
+                    self.plan.command[0].display()
+                );
+                launch::bare(&self.plan)
+            }
+            Some(command) => {
+                eprintln!("wrap: the keeper ended as it started `{}`", self.plan.command[0].display());
+                let _ = end::end(&Ending {
+                    roots: &[(command.pid, command.token)],
+                    also: &|_| false,
+                    spare_sessions: true,
+                    grace: Duration::from_secs(5),
+                });
+                self.status_of(command.pid).unwrap_or(Outcome::Exit(1))
+            }
+        }
+    }
+
+    fn status_of(&self, command: u32) -> Option<Outcome> {
+        let mut found = None;
+        while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
+            if pid.as_raw_nonzero().get() as u32 == command {
+                found = outcome(status);
+            }
+        }
+        found
+    }
+}
+
+fn outcome(status: WaitStatus) -> Option<Outcome> {
+    if let Some(code) = status.exit_status() {
+        return Some(Outcome::Exit(code as u8));
+    }
+    status.terminating_signal().map(Outcome::Die)
+}
