@@ -3,6 +3,7 @@
 //! The floors, and who may import whom, are in ARCHITECTURE.md; `tests/it/floors.rs` holds them.
 
 pub mod error;
+pub mod hooks;
 pub mod paths;
 pub mod registry;
 pub mod sys;
