@@ -1,0 +1,129 @@
+//! The hook files: found by one look into the directory, and read only where nobody else could have written them.
+
+use crate::error::{Error, reason};
+use crate::paths;
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Files that are loaded. Each costs a thread and a Lua state; more than this is a directory that was not meant.
+const FILES: usize = 64;
+
+/// Bytes of one file: some thousand lines. The compiler's memory, some hundred times that, is not the Lua state's.
+const FILE_BYTES: u64 = 256 << 10;
+
+/// Group and others may write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// The hooks that there are: found, not read, not loaded.
+#[derive(Debug, Default)]
+pub struct Hooks {
+    dir: PathBuf,
+    files: Vec<PathBuf>,
+    /// Why the directory could not be read.
+    problem: Option<String>,
+}
+
+/// One file's text, as it was read once.
+pub(super) struct Script {
+    /// The file's stem, fit to be shown.
+    pub name: String,
+    /// What Lua compiles; the file is not opened a second time.
+    pub source: Vec<u8>,
+}
+
+impl Hooks {
+    /// The user's hooks: every `*.lua` in `hooks/` of the configuration directory.
+    pub fn find() -> Self {
+        paths::config_dir().map(|dir| Self::in_dir(&dir.join("hooks"))).unwrap_or_default()
+    }
+
+    /// Every `*.lua` in a directory, in order of name. Hidden files, such as editors leave behind, are none.
+    pub fn in_dir(dir: &Path) -> Self {
+        let mut hooks = Self { dir: dir.to_owned(), ..Self::default() };
+        match fs::read_dir(dir) {
+            Ok(entries) => {
+                hooks.files = entries.flatten().map(|entry| entry.path()).filter(|path| is_hook(path)).collect();
+                hooks.files.sort();
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => hooks.problem = Some(Error::file("read", dir, error).to_string()),
+        }
+        hooks
+    }
+
+    /// Whether there is nothing to run and nothing to say: then no [`super::Runner`] is needed.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.problem.is_none()
+    }
+
+    /// Reads the files. What is not safe to run is told to `notice` instead, with what to do about it.
+    pub(super) fn read(self, notice: impl Fn(String)) -> Vec<Script> {
+        if let Some(problem) = self.problem {
+            notice(format!("hooks are not run: {problem}"));
+            return Vec::new();
+        }
+        // Whoever can write to the directory can put a link to any file of ours into it.
+        if let Err(why) =
+            fs::metadata(&self.dir).map_err(|error| reason(&error)).and_then(|dir| only_ours(&dir, &self.dir))
+        {
+            notice(format!("hooks in `{}` are not run: {why}", self.dir.display()));
+            return Vec::new();
+        }
+        if self.files.len() > FILES {
+            let all = self.files.len();
+            notice(format!("only the first {FILES} of {all} hooks are run: remove some from `{}`", self.dir.display()));
+        }
+        let mut scripts = Vec::new();
+        for path in self.files.iter().take(FILES) {
+            let name = super::text::one_line(&path.file_stem().unwrap_or_default().to_string_lossy());
+            match read(path) {
+                Ok(source) => scripts.push(Script { name, source }),
+                Err(why) => notice(format!("hook {name}: not run: {why}")),
+            }
+        }
+        scripts
+    }
+}
+
+fn is_hook(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    path.extension() == Some(OsStr::new("lua")) && !hidden
+}
+
+/// Reads one file. What is checked is the file that was opened: behind a link it is the target, and nobody can
+/// exchange it between the check and the read.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    // Not blocking: the open of a FIFO would wait for a writer.
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+    let file = opened.map_err(|error| reason(&error))?;
+    let meta = file.metadata().map_err(|error| reason(&error))?;
+    if !meta.is_file() {
+        return Err("it is not a regular file".into());
+    }
+    only_ours(&meta, path)?;
+    read_bounded(&file).map_err(|error| reason(&error))
+}
+
+fn read_bounded(file: &File) -> io::Result<Vec<u8>> {
+    let mut source = Vec::new();
+    file.take(FILE_BYTES + 1).read_to_end(&mut source)?;
+    if source.len() as u64 > FILE_BYTES {
+        return Err(io::Error::other(format!("it is larger than {} KiB: make it smaller", FILE_BYTES >> 10)));
+    }
+    Ok(source)
+}
+
+/// Refuses what another user than us and root has written or could write.
+fn only_ours(meta: &Metadata, path: &Path) -> Result<(), String> {
+    let us = rustix::process::geteuid().as_raw();
+    if meta.uid() != us && meta.uid() != 0 {
+        return Err(format!("it belongs to user {}: `chown {us} {}` if you trust it", meta.uid(), path.display()));
+    }
+    if meta.mode() & WRITABLE_BY_OTHERS != 0 {
+        return Err(format!("others can write to it: `chmod go-w {}`", path.display()));
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! Lua hooks: what the user's own files do when an instance starts, is ready, ends or was left behind.
+//!
+//! Each file has a thread and a Lua state of its own ([`worker`]), so that one that hangs or eats memory harms
+//! no other; one more thread ([`runner`]) asks them in order of name and waits no longer than the limit.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+mod files;
+mod functions;
+mod runner;
+mod sandbox;
+#[cfg(test)]
+mod tests;
+mod text;
+mod worker;
+
+pub use files::Hooks;
+pub use runner::Runner;
+
+/// How long one call of a handler, or the load of a file, may take. A start waits for it: longer than this and
+/// a user takes the command itself to be hung.
+const TIME_LIMIT: Duration = Duration::from_secs(2);
+
+/// What one file's Lua state may hold. A hook that parses a few megabytes of JSON needs ten times their size.
+const MEMORY_LIMIT: usize = 64 << 20;
+
+/// Where a line of a hook's output, and what wrap has to say about hooks, goes: one line a call, without
+/// `wrap: ` in front.
+pub type Notice = Arc<dyn Fn(String) + Send + Sync>;
+
+/// What a hook can be asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// Before the command is spawned.
+    Start,
+    /// The command's port answers, or it is otherwise known to be ready.
+    Ready,
+    /// The command has ended.
+    Exit,
+    /// An instance was found dead or orphaned.
+    Stale,
+}
+
+impl Event {
+    /// All of them, in the order of a run.
+    pub const ALL: [Self; 4] = [Self::Start, Self::Ready, Self::Exit, Self::Stale];
+
+    /// The word that `wrap.on` takes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Ready => "ready",
+            Self::Exit => "exit",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+impl FromStr for Event {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        if let Some(event) = Self::ALL.into_iter().find(|event| event.as_str() == word) {
+            return Ok(event);
+        }
+        // Half alike catches a swapped, missing or doubled letter and not a word that means something else.
+        let nearest = Self::ALL.map(Self::as_str).into_iter().find(|known| strsim::jaro(known, word) > 0.8);
+        let known = Self::ALL.map(Self::as_str).join("`, `");
+        let hint = nearest.map(|known| format!("did you mean `{known}`? ")).unwrap_or_default();
+        Err(format!("unknown event `{}`: {hint}the events are `{known}`", text::visible(word)))
+    }
+}
+
+/// What a stale hook decides about an instance that was left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Take its entry out of the registry.
+    Remove,
+    /// Leave it as it is.
+    Keep,
+    /// End what still lives of it, then remove the entry.
+    Kill,
+}
+
+/// What the hooks made of one event. Where two of them disagree the later one counts.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Variables that start hooks set (`Some`) or removed (`None`), in order of name.
+    pub env: Vec<(String, Option<String>)>,
+    /// The message of `wrap.refuse`: the command is not to be started.
+    pub refused: Option<String>,
+    /// What the stale hooks decided.
+    pub verdict: Option<Verdict>,
+}
+
+/// The changes to the environment so far: what is set, and `None` for what is removed.
+type Changes = BTreeMap<String, Option<String>>;
+
+/// What a hook may use up.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    time: Duration,
+    memory: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { time: TIME_LIMIT, memory: MEMORY_LIMIT }
+    }
+}

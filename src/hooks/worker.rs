@@ -1,0 +1,117 @@
+//! The thread of one hook file: makes its Lua state, loads it, calls its handlers.
+
+use super::files::Script;
+use super::functions::{self, Stage};
+use super::sandbox::Sandbox;
+use super::{Changes, Event, Limits, Verdict};
+use mlua::Table;
+use serde_json::Value as Json;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::{io, thread};
+
+/// The thread's stack: an overflow would abort the process. Luau allows 1000 levels of syntax, which took 1.5 MiB
+/// at the first level of optimisation, and 200 nested C calls, which took less than half of that. Only what is
+/// touched becomes memory.
+const STACK: usize = 8 << 20;
+
+/// One handler is to be called.
+pub(super) struct Task {
+    /// Its place in the list that [`Report::Loaded`] gave.
+    pub handler: usize,
+    /// What it gets.
+    pub instance: Arc<Json>,
+    /// What earlier hooks changed.
+    pub env: Changes,
+}
+
+/// What a worker says.
+pub(super) enum Report {
+    /// A line that the hook printed.
+    Line(String),
+    /// The file was loaded and handles these; or it could not be.
+    Loaded(Result<Vec<Event>, String>),
+    /// The handler has ended.
+    Called(Result<Effect, String>),
+}
+
+/// What one handler did.
+pub(super) struct Effect {
+    /// All changes so far, its own too.
+    pub env: Changes,
+    /// The message of `wrap.refuse`.
+    pub refused: Option<String>,
+    /// What a stale hook returned.
+    pub verdict: Option<Verdict>,
+}
+
+/// Starts the thread; it reports that the file is loaded, then answers each task with one report. It ends when
+/// the sender of the tasks is dropped, or when nobody hears its reports any more.
+pub(super) fn start(script: Script, limits: Limits) -> io::Result<(Sender<Task>, Receiver<Report>)> {
+    let (tasks, todo) = channel();
+    let (say, reports) = channel();
+    thread::Builder::new().name("hook".into()).stack_size(STACK).spawn(move || {
+        let loaded = Worker::load(&script, limits, &say);
+        let (worker, answer) = match loaded {
+            Ok(worker) => {
+                let events = worker.stage.borrow().handlers.iter().map(|(event, _)| *event).collect();
+                (Some(worker), Ok(events))
+            }
+            Err(why) => (None, Err(why)),
+        };
+        if say.send(Report::Loaded(answer)).is_err() {
+            return;
+        }
+        let Some(worker) = worker else { return };
+        for task in todo {
+            if say.send(Report::Called(worker.call(task))).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok((tasks, reports))
+}
+
+struct Worker {
+    sandbox: Sandbox,
+    stage: Rc<RefCell<Stage>>,
+    env: Table,
+}
+
+impl Worker {
+    fn load(script: &Script, limits: Limits, say: &Sender<Report>) -> Result<Self, String> {
+        let say = say.clone();
+        // A hook that was given up has no hearer: what it still prints is dropped.
+        let stage = Stage::new(Box::new(move |line| drop(say.send(Report::Line(line)))));
+        let made = Sandbox::new(&script.name, limits, |lua, halt| functions::host(lua, &stage, halt));
+        let (sandbox, env) = made.map_err(|error| super::text::one_line(&error.to_string()))?;
+        sandbox.load(&script.source)?;
+        Ok(Self { sandbox, stage, env })
+    }
+
+    fn call(&self, task: Task) -> Result<Effect, String> {
+        let (event, handler) = self.stage.borrow().handlers[task.handler].clone();
+        let start = event == Event::Start;
+        {
+            let mut stage = self.stage.borrow_mut();
+            stage.event = Some(event);
+            stage.env = start.then_some(task.env);
+            stage.refused = None;
+            stage.lines = 0;
+        }
+        let result = functions::instance(self.sandbox.lua(), &task.instance, start.then_some(&self.env))
+            .map_err(|error| super::text::one_line(&error.to_string()))
+            .and_then(|instance| self.sandbox.call(&handler, instance));
+        let mut stage = self.stage.borrow_mut();
+        let (env, refused) = (stage.env.take().unwrap_or_default(), stage.refused.take());
+        // A refusal ends the call by an error, which is none.
+        if refused.is_some() {
+            return Ok(Effect { env, refused, verdict: None });
+        }
+        let values = result?;
+        let verdict = if event == Event::Stale { functions::verdict(values.front())? } else { None };
+        Ok(Effect { env, refused, verdict })
+    }
+}
