@@ -4,7 +4,7 @@ use super::{Client, Outcome, launch};
 use crate::end::{self, Ending};
 use crate::registry::Registry;
 use crate::sys::process;
-use rustix::process::{WaitOptions, WaitStatus, waitpid};
+use rustix::process::{WaitOptions, WaitStatus, wait};
 use std::time::Duration;
 
 impl Client {
@@ -68,7 +68,7 @@ impl Client {
 
     fn status_of(&self, command: u32) -> Option<Outcome> {
         let mut found = None;
-        while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             if pid.as_raw_nonzero().get() as u32 == command {
                 found = outcome(status);
             }

@@ -7,7 +7,7 @@ use crate::hooks::Event;
 use crate::registry::entry::State;
 use crate::sys::signal;
 use crate::wire::{Ended, Kind};
-use rustix::process::{WaitOptions, waitpid};
+use rustix::process::{WaitOptions, wait};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ impl Keeper {
     /// Waits for every child that has changed. What is not the command was orphaned below us.
     pub(super) fn reap(&mut self) {
         let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
-        while let Ok(Some((pid, status))) = waitpid(None, options) {
+        while let Ok(Some((pid, status))) = wait(options) {
             let is_command = self.child.is_some_and(|child| child.pid as i32 == pid.as_raw_nonzero().get());
             if !is_command || !self.command_lives() {
                 continue;
