@@ -7,4 +7,5 @@ pub mod end;
 pub mod error;
 pub mod paths;
 pub mod registry;
+pub mod render;
 pub mod sys;

@@ -5,7 +5,9 @@ pub mod entry;
 mod file;
 pub mod health;
 mod probe;
+mod socket;
 mod store;
+pub mod target;
 
 use crate::error::Error;
 use crate::paths;
