@@ -8,4 +8,5 @@ pub mod error;
 pub mod paths;
 pub mod registry;
 pub mod render;
+pub mod sweep;
 pub mod sys;
