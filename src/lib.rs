@@ -3,6 +3,8 @@
 //! The floors, and who may import whom, are in ARCHITECTURE.md; `tests/it/floors.rs` holds them.
 
 pub mod api;
+pub mod cli;
+pub mod cmd;
 pub mod end;
 pub mod error;
 pub mod paths;
