@@ -2,4 +2,6 @@
 
 pub mod limit;
 pub mod ports;
+mod proc_net;
 pub mod process;
+mod sock_diag;
