@@ -31,9 +31,10 @@ pub fn run(args: &CleanArgs) -> anyhow::Result<ExitCode> {
         if args.kill {
             let ended = end_orphan(entry);
             said += &report(entry, &ended);
-            if ended.is_complete() {
-                forget(entry)?;
-            } else {
+            if !ended.is_complete() {
+                failed = true;
+            } else if let Err(error) = forget(entry) {
+                eprintln!("wrap: {error}");
                 failed = true;
             }
         } else {

@@ -83,18 +83,19 @@ pub fn list(instances: &[Shown], hidden: usize, screen: Screen) -> String {
         text.push_str(line.trim_end());
         text.push('\n');
     }
-    if screen.terminal {
-        text.push_str(&painted(&last_line(instances.len(), hidden), DIM, screen.colour));
+    if let Some(line) = last_line(instances.len(), hidden).filter(|_| screen.terminal) {
+        text.push_str(&painted(&line, DIM, screen.colour));
+        text.push('\n');
     }
     text
 }
 
-fn last_line(shown: usize, hidden: usize) -> String {
+fn last_line(shown: usize, hidden: usize) -> Option<String> {
     match (shown, hidden) {
-        (0, 0) => "nothing is running; `wrap COMMAND` starts something\n".to_owned(),
-        (_, 0) => String::new(),
-        (_, 1) => "1 more is not healthy; `wrap list --all` shows it\n".to_owned(),
-        (_, more) => format!("{more} more are not healthy; `wrap list --all` shows them\n"),
+        (0, 0) => Some("nothing is running; `wrap COMMAND` starts something".to_owned()),
+        (_, 0) => None,
+        (_, 1) => Some("1 more is not healthy; `wrap list --all` shows it".to_owned()),
+        (_, more) => Some(format!("{more} more are not healthy; `wrap list --all` shows them")),
     }
 }
 
