@@ -16,5 +16,7 @@ pub mod paths;
 pub mod ping;
 pub mod project;
 pub mod registry;
+pub mod render;
+pub mod sweep;
 pub mod sys;
 pub mod wire;

@@ -11,10 +11,12 @@ fn main() -> ExitCode {
     };
     let result = match cli.verb.unwrap_or(Verb::Run(cli.run)) {
         Verb::Run(args) => cmd::run::run(args),
+        Verb::List(args) => cmd::list::run(&args),
+        Verb::Stop(args) => cmd::stop::run(&args),
+        Verb::Clean(args) => cmd::clean::run(&args),
         Verb::Completions { shell } => cmd::completions::run(shell),
         Verb::Help { verb } => cmd::help::run(verb.as_deref()),
         Verb::Keeper { fd } => return keeper::run(fd),
-        _ => todo!(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("wrap: {error:#}");

@@ -5,15 +5,13 @@ pub mod entry;
 mod file;
 pub mod health;
 mod probe;
+mod socket;
 mod store;
+pub mod target;
 
 use crate::error::Error;
 use crate::paths;
 use entry::Entry;
-use std::fs;
-use std::io::ErrorKind;
-use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -88,7 +86,7 @@ impl Registry {
             let found = registry.read_all().entries.into_iter().map(|found| found.entry);
             for entry in found.filter(|entry| entry.instance_id == instance_id && entry.pid == keeper) {
                 registry.remove(&entry)?;
-                registry.remove_socket(&entry);
+                registry.remove_socket(entry.short_id());
             }
         }
         Ok(())
@@ -104,16 +102,6 @@ impl Registry {
     pub fn socket_path(&self, short_id: &str) -> Option<PathBuf> {
         let path = self.sockets().join(format!("{short_id}.sock"));
         (path.as_os_str().len() <= MAX_SOCKET_PATH).then_some(path)
-    }
-
-    /// Removes the socket of a keeper that is dead, unless somebody listens on it after all.
-    pub fn remove_socket(&self, entry: &Entry) {
-        let Some(path) = self.socket_path(entry.short_id()) else { return };
-        let is_socket = path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket());
-        if is_socket && UnixStream::connect(&path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
-            // Somebody else was quicker.
-            let _ = fs::remove_file(&path);
-        }
     }
 
     /// The file of the instance with this id.

@@ -3,9 +3,11 @@
 pub mod inherited;
 pub mod limit;
 pub mod ports;
+mod proc_net;
 pub mod process;
 pub mod pty;
 pub mod reopen;
 pub mod signal;
+mod sock_diag;
 pub mod spawn;
 pub mod tty;

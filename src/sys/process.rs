@@ -70,7 +70,7 @@ impl Handle {
 }
 
 impl AsFd for Handle {
-    /// Readable once the process has ended (pidfd_open(2)).
+    /// Readable once the process has ended (`pidfd_open(2)`).
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
@@ -181,9 +181,16 @@ fn children(parent: u32) -> Vec<u32> {
 
 /// Whether the environment that a process was started with has `name=value` in it.
 pub fn has_environment(pid: u32, name: &str, value: &str) -> bool {
-    let wanted = format!("{name}={value}");
-    fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|pair| pair == wanted.as_bytes()))
+    environment(pid, name).is_some_and(|found| found == value)
+}
+
+/// A variable of the environment that a process was started with; `None` too where we may not see it.
+pub fn environment(pid: u32, name: &str) -> Option<String> {
+    let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let value = environ
+        .split(|&byte| byte == 0)
+        .find_map(|pair| pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")))?;
+    Some(String::from_utf8_lossy(value).into_owned())
 }
 
 /// The user that a process runs as; `None` where it is gone.

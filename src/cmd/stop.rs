@@ -1,0 +1,137 @@
+//! `wrap stop`: ends instances and everything that they started.
+
+use super::print;
+use crate::api::{self, Method};
+use crate::cli::StopArgs;
+use crate::registry::entry::Entry;
+use crate::registry::health::{Health, Status};
+use crate::registry::target::{self, TargetError};
+use crate::render::visible;
+use crate::sweep::{GRACE, end_orphan, forget, sweep, with_hooks};
+use crate::sys::process;
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How much longer than the grace a keeper may take to answer: what was killed is given 3 seconds to be gone, for the
+/// command and again for what it left behind.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// The exit code of a verb that Ctrl-C ended, as shells count: 128 and SIGINT.
+const INTERRUPTED: i32 = 130;
+
+/// What a keeper answers when nothing is left.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Terminated {
+    killed: Vec<String>,
+    left: Vec<String>,
+}
+
+/// Ends the targets, all at once, and returns when they are gone.
+pub fn run(args: &StopArgs) -> anyhow::Result<ExitCode> {
+    let swept = sweep(&mut with_hooks());
+    for warning in &swept.warnings {
+        eprintln!("wrap: {warning}");
+    }
+    let chosen = match choose(args, &swept.live) {
+        Ok(chosen) => chosen,
+        Err(error) => {
+            eprintln!("wrap: {error}");
+            return Ok(ExitCode::from(error.exit_code()));
+        }
+    };
+    if chosen.is_empty() {
+        print("nothing is running\n")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // Whoever stops waiting does not stop the ending: the keeper goes on with it.
+    let _ = ctrlc::set_handler(|| {
+        eprintln!("wrap: no longer waiting; what was asked to end still ends");
+        std::process::exit(INTERRUPTED);
+    });
+    let waiting: Vec<_> = chosen
+        .into_iter()
+        .map(|(entry, health)| (entry.clone(), std::thread::spawn(move || stop(&entry, &health))))
+        .collect();
+    let mut failed = false;
+    for (entry, waiting) in waiting {
+        match waiting.join().unwrap_or_else(|_| bail!("the thread that ended it failed")) {
+            Ok(said) => print(&said)?,
+            Err(error) => {
+                eprintln!("wrap: cannot stop {}: {error:#}", title(&entry));
+                failed = true;
+            }
+        }
+    }
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn choose(args: &StopArgs, live: &[(Entry, Health)]) -> Result<Vec<(Entry, Health)>, TargetError> {
+    let entries: Vec<Entry> = live.iter().map(|(entry, _)| entry.clone()).collect();
+    let ids = if args.all {
+        entries.iter().map(|entry| entry.instance_id.clone()).collect()
+    } else {
+        let mut ids = Vec::new();
+        for target in &args.targets {
+            let id = target::resolve(target, &entries)?.instance_id.clone();
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids
+    };
+    Ok(live.iter().filter(|(entry, _)| ids.contains(&entry.instance_id)).cloned().collect())
+}
+
+/// Ends one, and says what that took. Its keeper does it, which is the command's parent and cannot mistake it; where
+/// the keeper is dead or does not answer, we do.
+fn stop(entry: &Entry, health: &Health) -> anyhow::Result<String> {
+    if health.status == Status::Unknown {
+        bail!("it runs in another container or on `{}`; stop it there", visible(&entry.host));
+    }
+    if health.keeper_answers == Some(true) {
+        let path = format!("/api/instances/{}/terminate", entry.instance_id);
+        let response = api::call(entry, Method::POST, &path, None, GRACE + ANSWER)?;
+        if response.status != 200 {
+            bail!("its keeper answered {}: {}", response.status, String::from_utf8_lossy(&response.body));
+        }
+        let ended: Terminated = serde_json::from_slice(&response.body).context("its keeper answered something else")?;
+        let mut said = format!("stopped {}\n", title(entry));
+        for name in ended.killed {
+            writeln!(said, "  killed {}, which did not end when asked", visible(&name))?;
+        }
+        for name in ended.left {
+            writeln!(said, "  left {}", visible(&name))?;
+        }
+        return Ok(said);
+    }
+    finish(entry)
+}
+
+/// The keeper cannot: ends the command and all that is marked as the instance's, then the keeper itself.
+fn finish(entry: &Entry) -> anyhow::Result<String> {
+    let ended = end_orphan(entry);
+    if let Some((one, reason)) = ended.refused.first() {
+        bail!("`{}` ({}) was not signalled: {reason}", visible(&one.name), one.pid);
+    }
+    if let Some(one) = ended.survived.first() {
+        bail!("`{}` ({}) cannot be killed", visible(&one.name), one.pid);
+    }
+    if let Ok(Some(keeper)) = process::Handle::open(entry.pid, entry.pid_token) {
+        // It hangs, or it would have answered; its command is gone.
+        keeper.signal(rustix::process::Signal::KILL)?;
+    }
+    forget(entry)?;
+    let mut said = format!("stopped {}\n", title(entry));
+    for one in ended.killed {
+        writeln!(said, "  killed `{}` ({}), which did not end when asked", visible(&one.name), one.pid)?;
+    }
+    Ok(said)
+}
+
+fn title(entry: &Entry) -> String {
+    format!("`{}` ({})", visible(&entry.project_name), entry.short_id())
+}

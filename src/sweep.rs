@@ -1,0 +1,332 @@
+//! What was left behind: found, the stale hook asked, removed.
+
+use crate::end::{Ended, Ending, end};
+use crate::hooks::{Event, Hooks, Runner};
+use crate::registry::entry::Entry;
+use crate::registry::health::{self, Health, Status};
+use crate::registry::{Registry, now_ms};
+use crate::sys::process;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// From the request to end to the kill, as wherever wrap ends a command.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// Every process of an instance has it in its environment, with the instance's id.
+pub const INSTANCE_VARIABLE: &str = "WRAP_INSTANCE_ID";
+
+/// What the stale hooks say about an entry that was left behind: [`Verdict::Remove`] forgets it, `Keep` leaves it as
+/// it is, `Kill` ends what lives of it and then forgets it.
+pub use crate::hooks::Verdict;
+
+/// What a sweep found and did.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// What is still registered, orphaned ones among them.
+    pub live: Vec<(Entry, Health)>,
+    /// The dead that were removed, and orphaned ones that the hook gave up.
+    pub removed: Vec<Entry>,
+    /// Those whose processes were ended because the hook said so; they are in `removed` or in `live` too.
+    pub ended: Vec<(Entry, Ended)>,
+    /// What could not be read or removed, as whole sentences.
+    pub warnings: Vec<String>,
+}
+
+/// Reads all registries of this user, checks every instance at once, and removes the dead. `verdict` is the stale
+/// hook: asked once about each entry that was left behind, by one process only, however many sweep at a time. Where
+/// there is no hook it says `Remove` of the dead and `Keep` of the orphaned.
+pub fn sweep(verdict: &mut dyn FnMut(&Entry, Status) -> Verdict) -> Swept {
+    let (registries, warnings) = Registry::existing();
+    let mut swept = sweep_in(&registries, verdict);
+    swept.warnings.splice(0..0, warnings);
+    swept
+}
+
+/// As [`sweep`], over these registries.
+pub fn sweep_in(registries: &[Registry], verdict: &mut dyn FnMut(&Entry, Status) -> Verdict) -> Swept {
+    let mut swept = Swept::default();
+    let mut entries = Vec::new();
+    let mut homes = Vec::new();
+    for registry in registries {
+        let listing = registry.read_all();
+        swept.warnings.extend(listing.warnings);
+        let known: HashSet<String> = listing.entries.iter().map(|found| found.entry.short_id().to_owned()).collect();
+        registry.prune_sockets(|short_id| known.contains(short_id));
+        homes.extend(listing.entries.iter().map(|_| registry));
+        entries.extend(listing.entries.into_iter().map(|found| found.entry));
+    }
+    let mut healths = health::check(&entries);
+    survivors(&entries, &mut healths);
+    for ((entry, health), registry) in entries.into_iter().zip(healths).zip(homes) {
+        match health.status {
+            Status::Dead => swept.bury(registry, entry, health, verdict),
+            // The mark says that the hook was asked when it was found.
+            Status::Orphaned if entry.stale_since.is_none() => swept.bury(registry, entry, health, verdict),
+            _ => swept.live.push((entry, health)),
+        }
+    }
+    swept
+}
+
+/// Ends what lives of an instance whose keeper is dead: the command with all below it, and whatever else has the
+/// instance's id in its environment. What leads a session of its own (a browser, a build daemon) is spared.
+pub fn end_orphan(entry: &Entry) -> Ended {
+    let command: Vec<(u32, u64)> = entry.child_pid.zip(entry.child_token).into_iter().collect();
+    let also = |one: &process::Process| process::has_environment(one.pid, INSTANCE_VARIABLE, &entry.instance_id);
+    end(&Ending { roots: &command, also: &also, spare_sessions: true, grace: GRACE })
+}
+
+/// The user's stale hooks, as a verdict: made when the first entry is found that was left behind, because most
+/// sweeps find none.
+pub fn with_hooks() -> impl FnMut(&Entry, Status) -> Verdict {
+    let mut runner = None;
+    move |entry, status| {
+        let runner = runner.get_or_insert_with(|| {
+            let hooks = Hooks::find();
+            (!hooks.is_empty()).then(|| Runner::new(hooks, Arc::new(|line| eprintln!("wrap: {line}"))))
+        });
+        let said = runner.as_ref().and_then(|runner| {
+            let mut instance = serde_json::to_value(entry.public()).unwrap_or_default();
+            instance["status"] = serde_json::to_value(status).unwrap_or_default();
+            runner.fire_and_wait(Event::Stale, instance).verdict
+        });
+        said.unwrap_or_else(|| without_hook(entry, status))
+    }
+}
+
+/// The verdict where there is no hook.
+pub fn without_hook(_: &Entry, status: Status) -> Verdict {
+    if status == Status::Dead { Verdict::Remove } else { Verdict::Keep }
+}
+
+/// Calls those orphaned of which keeper and command are dead, but not all that the command started: removed, they
+/// could not be found again. What is in a session that one of them leads does not count: it is never ended either.
+fn survivors(entries: &[Entry], healths: &mut [Health]) {
+    let mut dead: HashMap<&str, &mut Health> = HashMap::new();
+    for (entry, health) in entries.iter().zip(healths) {
+        if health.status == Status::Dead {
+            dead.insert(&entry.instance_id, health);
+        }
+    }
+    if dead.is_empty() {
+        return;
+    }
+    let all = process::all().into_iter().filter(|one| !one.is_dead());
+    let of_one: Vec<_> = all
+        .filter_map(|one| Some((process::environment(one.pid, INSTANCE_VARIABLE)?, one)))
+        .filter(|(id, _)| dead.contains_key(id.as_str()))
+        .collect();
+    let leaders: HashSet<u32> =
+        of_one.iter().filter(|(_, one)| one.pid == one.session).map(|(_, one)| one.pid).collect();
+    for (id, _) in of_one.iter().filter(|(_, one)| !leaders.contains(&one.session)) {
+        if let Some(health) = dead.get_mut(id.as_str()) {
+            health.status = Status::Orphaned;
+        }
+    }
+}
+
+/// Removes an entry whose command is gone, with its socket. `false` where another was faster.
+pub fn forget(entry: &Entry) -> Result<bool, crate::error::Error> {
+    for registry in Registry::existing().0 {
+        if remove(&registry, entry)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn remove(registry: &Registry, entry: &Entry) -> Result<bool, crate::error::Error> {
+    let removed = registry.remove(entry)?;
+    if removed {
+        registry.remove_socket(entry.short_id());
+    }
+    Ok(removed)
+}
+
+impl Swept {
+    fn bury(
+        &mut self,
+        registry: &Registry,
+        mut entry: Entry,
+        health: Health,
+        verdict: &mut dyn FnMut(&Entry, Status) -> Verdict,
+    ) {
+        let orphaned = health.status == Status::Orphaned;
+        // Held until the end of this function; another that sweeps passes the entry by.
+        let _claim = match registry.claim(&entry) {
+            Ok(Some(claim)) => claim,
+            Ok(None) => {
+                if orphaned {
+                    self.live.push((entry, health));
+                }
+                return;
+            }
+            Err(error) => {
+                self.warnings.push(error.to_string());
+                self.live.push((entry, health));
+                return;
+            }
+        };
+        let asked_before = entry.stale_since.is_some();
+        let mut said = if asked_before { Verdict::Remove } else { verdict(&entry, health.status) };
+        if said == Verdict::Kill {
+            let ended = end_orphan(&entry);
+            said = if ended.is_complete() { Verdict::Remove } else { Verdict::Keep };
+            self.ended.push((entry.clone(), ended));
+        }
+        let done = match said {
+            Verdict::Remove | Verdict::Kill => remove(registry, &entry).map(|removed| {
+                if removed {
+                    self.removed.push(entry.clone());
+                }
+            }),
+            Verdict::Keep => {
+                let marked = if orphaned {
+                    entry.stale_since = Some(now_ms());
+                    registry.write(&mut entry)
+                } else {
+                    Ok(())
+                };
+                self.live.push((entry, health));
+                marked
+            }
+        };
+        if let Err(error) = done {
+            self.warnings.push(error.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::entry::tests::entry;
+    use std::process::{Child, Command};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    fn registry() -> (tempfile::TempDir, Registry) {
+        let temp = tempfile::tempdir().expect("a directory");
+        let registry = Registry::at(&temp.path().join("wrap")).expect("a registry");
+        (temp, registry)
+    }
+
+    /// A pid that nobody has: the kernel's largest pid is 4,194,304.
+    const NOBODY: u32 = 5_000_000;
+
+    fn dead() -> Entry {
+        Entry { pid_token: 1, ..entry(NOBODY) }
+    }
+
+    /// A command whose keeper is gone.
+    fn orphan() -> (Child, Entry) {
+        let mut entry = dead();
+        let child =
+            Command::new("sleep").arg("60").env(INSTANCE_VARIABLE, &entry.instance_id).spawn().expect("spawned");
+        entry.child_pid = Some(child.id());
+        entry.child_token = process::token(child.id());
+        (child, entry)
+    }
+
+    #[test]
+    fn the_dead_are_removed_with_their_socket_after_one_question() {
+        let (_temp, registry) = registry();
+        let mut dead = dead();
+        registry.write(&mut dead).expect("written");
+        let socket = registry.socket_path(dead.short_id()).expect("short enough");
+        drop(std::os::unix::net::UnixListener::bind(&socket).expect("bound"));
+        let mut asked = Vec::new();
+        let kept = sweep_in(std::slice::from_ref(&registry), &mut |_, status| {
+            asked.push(status);
+            Verdict::Keep
+        });
+        assert_eq!((asked, kept.live.len(), kept.removed.len()), (vec![Status::Dead], 1, 0));
+        let swept = sweep_in(std::slice::from_ref(&registry), &mut |_, _| Verdict::Remove);
+        assert_eq!((swept.live.len(), swept.removed, swept.warnings), (0, vec![dead], vec![]));
+        assert!(!socket.exists() && registry.read_all().entries.is_empty());
+    }
+
+    #[test]
+    fn many_that_sweep_at_once_ask_once_about_each() {
+        let (_temp, registry) = registry();
+        for _ in 0..50 {
+            registry.write(&mut dead()).expect("written");
+        }
+        let (asked, removed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let swept = sweep_in(std::slice::from_ref(&registry), &mut |_, _| {
+                        asked.fetch_add(1, Ordering::Relaxed);
+                        Verdict::Remove
+                    });
+                    removed.fetch_add(swept.removed.len(), Ordering::Relaxed);
+                    assert_eq!(swept.warnings, Vec::<String>::new());
+                });
+            }
+        });
+        assert_eq!((asked.into_inner(), removed.into_inner()), (50, 50));
+    }
+
+    #[test]
+    fn an_orphan_is_asked_about_once_kept_and_removed_when_it_died() {
+        let (_temp, registry) = registry();
+        let (mut child, mut orphan) = orphan();
+        registry.write(&mut orphan).expect("written");
+        let mut asked = 0;
+        let mut sweep = || {
+            let swept = sweep_in(std::slice::from_ref(&registry), &mut |_, status| {
+                assert_eq!(status, Status::Orphaned);
+                asked += 1;
+                Verdict::Keep
+            });
+            (swept.live.len(), swept.removed.len(), asked)
+        };
+        assert_eq!(sweep(), (1, 0, 1));
+        assert_eq!(sweep(), (1, 0, 1));
+        child.kill().and_then(|()| child.wait()).expect("ended");
+        assert_eq!(sweep(), (0, 1, 1));
+    }
+
+    #[test]
+    fn a_dead_command_with_a_survivor_is_orphaned_unless_that_leads_a_session() {
+        let (_temp, registry) = registry();
+        let mut dead = dead();
+        registry.write(&mut dead).expect("written");
+        let start = |program: &str| {
+            Command::new(program)
+                .args(["sleep", "60"])
+                .env(INSTANCE_VARIABLE, &dead.instance_id)
+                .spawn()
+                .expect("spawned")
+        };
+        let (mut survivor, mut daemon) = (start("env"), start("setsid"));
+        // Until each has become what it runs.
+        for pid in [survivor.id(), daemon.id()] {
+            while process::look(pid).expect("looked").is_some_and(|one| one.name != "sleep") {
+                thread::yield_now();
+            }
+        }
+        let statuses = || {
+            let swept = sweep_in(std::slice::from_ref(&registry), &mut without_hook);
+            swept.live.iter().map(|(_, health)| health.status).collect::<Vec<_>>()
+        };
+        assert_eq!(statuses(), [Status::Orphaned]);
+        survivor.kill().and_then(|()| survivor.wait()).expect("ended");
+        assert_eq!(statuses(), []);
+        daemon.kill().and_then(|()| daemon.wait()).expect("ended");
+    }
+
+    #[test]
+    fn a_hook_may_have_an_orphan_ended_with_what_is_only_known_by_its_environment() {
+        let (_temp, registry) = registry();
+        let (mut child, mut orphan) = orphan();
+        let mut survivor =
+            Command::new("sleep").arg("60").env(INSTANCE_VARIABLE, &orphan.instance_id).spawn().expect("spawned");
+        registry.write(&mut orphan).expect("written");
+        let swept = sweep_in(std::slice::from_ref(&registry), &mut |_, _| Verdict::Kill);
+        assert_eq!((swept.live.len(), swept.removed.len()), (0, 1));
+        assert_eq!(swept.ended[0].1.ended.len(), 2, "{:?}", swept.ended);
+        child.wait().and_then(|_| survivor.wait()).expect("ended");
+    }
+}
