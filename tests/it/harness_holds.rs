@@ -85,8 +85,8 @@ fn a_closed_terminal_sends_hangup() {
 #[test]
 fn a_resize_raises_winch() {
     let sandbox = Sandbox::new();
-    // A trap ends the wait, and then the sleeper.
-    let terminal = sandbox.sh("trap 'stty size' WINCH; sleep 1000 & echo up; wait; kill $!").terminal();
+    // The trap ends the sleeper, so that it makes no difference whether the signal finds the shell waiting yet.
+    let terminal = sandbox.sh("trap 'stty size; kill $!' WINCH; sleep 1000 & echo up; wait; exit 0").terminal();
     terminal.wait_for("up");
     terminal.resize(40, 90);
     terminal.wait_for("40 90");
