@@ -12,6 +12,8 @@ use std::time::Instant;
 /// One element of `wrap list -f json`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
+// The names are those of the JSON.
+#[allow(clippy::struct_field_names)]
 pub struct Instance {
     pub instance_id: String,
     pub port: Option<u16>,
@@ -23,7 +25,6 @@ pub struct Instance {
     pub project_name: String,
     pub detected_type: String,
     pub status: String,
-    pub uptime: u64,
     pub url: Option<String>,
     pub mode: String,
 }

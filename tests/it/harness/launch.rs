@@ -68,12 +68,6 @@ impl Launch {
         self
     }
 
-    /// Standard error goes to this file.
-    pub fn stderr_to(mut self, file: File) -> Self {
-        self.streams[2] = Some(file.into());
-        self
-    }
-
     /// Runs it in a terminal of its own.
     pub fn terminal(self) -> Terminal {
         Terminal::start(self.command, self.size.0, self.size.1)

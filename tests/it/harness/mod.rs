@@ -17,14 +17,12 @@ mod watched;
 pub use ending::{Change, Ending};
 pub use instances::Instance;
 pub use launch::Launch;
-pub use modes::Modes;
 pub use piped::{Finished, Piped};
 pub use process::{ended_within, is_running, signal, wait_gone};
 pub use sandbox::PROMPT;
 pub use sandbox::Sandbox;
 pub use server::Server;
 pub use terminal::{CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_Z, Terminal};
-pub use text::plain;
 
 use std::time::Duration;
 

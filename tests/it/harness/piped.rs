@@ -86,18 +86,7 @@ impl Piped {
     /// Waits for this text on standard output, after the last wait.
     #[track_caller]
     pub fn wait_for(&self, text: &str) {
-        self.wait_on(&self.stdout, text, "standard output");
-    }
-
-    /// Waits for this text on standard error, after the last wait.
-    #[track_caller]
-    pub fn wait_for_err(&self, text: &str) {
-        self.wait_on(&self.stderr, text, "standard error");
-    }
-
-    #[track_caller]
-    fn wait_on(&self, stream: &Watched<Stream>, text: &str, name: &str) {
-        let found = stream.wait(DEADLINE, |stream| match find(&stream.bytes, text.as_bytes(), stream.mark) {
+        let found = self.stdout.wait(DEADLINE, |stream| match find(&stream.bytes, text.as_bytes(), stream.mark) {
             Some(at) => {
                 stream.mark = at + text.len();
                 Some(true)
@@ -105,8 +94,8 @@ impl Piped {
             None => stream.closed.then_some(false),
         });
         if found != Some(true) {
-            let why = if found.is_some() { "the stream ended" } else { "not within the deadline" };
-            self.fail(&format!("`{text}` did not come on {name}: {why}"));
+            let why = if found.is_some() { "standard output ended" } else { "not within the deadline" };
+            self.fail(&format!("`{text}` did not come: {why}"));
         }
     }
 

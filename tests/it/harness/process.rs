@@ -87,7 +87,7 @@ fn open(pid: u32) -> Option<OwnedFd> {
     pidfd_open(Pid::from_raw(i32::try_from(pid).ok()?)?, PidfdFlags::empty()).ok()
 }
 
-/// A pidfd is readable once its process has ended (pidfd_open(2)).
+/// A pidfd is readable once its process has ended (`pidfd_open(2)`).
 fn readable_within(fd: &OwnedFd, limit: Duration) -> bool {
     let limit = Timespec::try_from(limit).expect("a limit of seconds");
     let mut fds = [PollFd::new(fd, PollFlags::IN)];

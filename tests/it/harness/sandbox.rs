@@ -17,8 +17,6 @@ pub const PROMPT: &str = "@@> ";
 pub struct Sandbox {
     root: TempDir,
     wrap_dir: PathBuf,
-    /// A test that leaves an entry on purpose says so.
-    keeps_entries: bool,
 }
 
 impl Sandbox {
@@ -26,7 +24,7 @@ impl Sandbox {
     pub fn new() -> Self {
         let root = tempfile::Builder::new().prefix("wrap-it-").tempdir().expect("a temporary directory");
         let wrap_dir = root.path().join("run");
-        let sandbox = Self { root, wrap_dir, keeps_entries: false };
+        let sandbox = Self { root, wrap_dir };
         for dir in ["home", "run", "config/wrap", "state", "bin", "project/.git"] {
             fs::create_dir_all(sandbox.root().join(dir)).expect("a directory");
         }
@@ -57,11 +55,6 @@ impl Sandbox {
     /// From now on wrap is told of another registry directory, which may not exist or not be usable.
     pub fn set_wrap_dir(&mut self, dir: PathBuf) {
         self.wrap_dir = dir;
-    }
-
-    /// Entries that are still there at the end are this test's subject.
-    pub fn keep_entries(&mut self) {
-        self.keeps_entries = true;
     }
 
     /// The files of entries that are in the registry.
@@ -177,9 +170,7 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         let mut left = self.leftovers(LEAVING);
-        if !self.keeps_entries {
-            left.extend(self.entries().iter().map(|path| format!("entry {}", path.display())));
-        }
+        left.extend(self.entries().iter().map(|path| format!("entry {}", path.display())));
         if left.is_empty() {
             return;
         }

@@ -73,9 +73,14 @@ impl Server {
         Self { port, requests, held }
     }
 
-    /// For WRAP_CENTER.
+    /// For `WRAP_CENTER`.
     pub fn url(&self) -> String {
         format!("http://localhost:{}", self.port)
+    }
+
+    /// How many requests have come so far.
+    pub fn count(&self) -> usize {
+        self.requests.look(Vec::len)
     }
 
     /// Waits until a connection was taken (by a silent server).

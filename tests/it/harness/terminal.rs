@@ -355,7 +355,7 @@ fn read_all(master: Arc<OwnedFd>, mut report: File, wake: &OwnedFd, seen: &Watch
 
 /// Reads once; false when there is nothing more.
 fn read_some(master: &OwnedFd, seen: &Watched<Seen>) -> bool {
-    let mut chunk = [0_u8; 64 * 1024];
+    let mut chunk = vec![0_u8; 64 * 1024];
     match rustix::io::read(master, &mut chunk) {
         Ok(0) | Err(_) => false,
         Ok(count) => {

@@ -9,7 +9,7 @@ const TAIL: usize = 4000;
 /// A command as its program and arguments; its environment is the sandbox's and would fill the page.
 pub fn title(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" ")
+    words.map(|word| word.display().to_string().escape_debug().to_string()).collect::<Vec<_>>().join(" ")
 }
 
 /// The last of these bytes, escaped, one line a line.
