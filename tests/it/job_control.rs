@@ -44,7 +44,7 @@ fn zsh_stops_and_continues_it() {
 fn fish_stops_and_continues_it() {
     let sandbox = Sandbox::new();
     // fish 3 forgets the code of a job that it brought back.
-    stop_and_continue(&sandbox, &sandbox.fish(), "stopped", "$status", "code=");
+    stop_and_continue(&sandbox, &sandbox.fish(), "stopped", "$status", "code=0");
 }
 
 #[test]
