@@ -1,1 +1,17 @@
+//! The integration tests: one binary, one subject a file, over a small harness of our own.
 
+mod command_line;
+mod faults;
+mod floors;
+mod harness;
+mod harness_holds;
+mod hooks;
+mod job_control;
+mod list;
+mod ping;
+mod ports;
+mod project;
+mod run_pipe;
+mod run_terminal;
+mod stop;
+mod ways_out;

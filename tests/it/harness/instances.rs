@@ -1,0 +1,133 @@
+//! What `wrap list` says, and waiting until it says something else.
+
+use super::{DEADLINE, RECHECK, Sandbox};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::OwnedFd;
+use rustix::fs::inotify;
+use serde::Deserialize;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Instant;
+
+/// One element of `wrap list -f json`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+// The names are those of the JSON.
+#[allow(clippy::struct_field_names)]
+pub struct Instance {
+    pub instance_id: String,
+    pub port: Option<u16>,
+    pub pid: u32,
+    pub child_pid: Option<u32>,
+    pub command: String,
+    pub cmd_args: Vec<String>,
+    pub cwd: String,
+    pub project_name: String,
+    pub detected_type: String,
+    pub status: String,
+    pub url: Option<String>,
+    pub mode: String,
+}
+
+impl Instance {
+    /// The command's pid, where there must be one.
+    #[track_caller]
+    pub fn child(&self) -> u32 {
+        self.child_pid.unwrap_or_else(|| panic!("no command runs in {self:#?}"))
+    }
+
+    /// The last six characters of the id, which people type.
+    pub fn short_id(&self) -> &str {
+        &self.instance_id[self.instance_id.len() - 6..]
+    }
+}
+
+impl Sandbox {
+    /// What `wrap list --all -f json` tells.
+    #[track_caller]
+    pub fn instances(&self) -> Vec<Instance> {
+        let listed = self.wrap(["list", "--all", "-f", "json"]).piped().expect_code(0);
+        serde_json::from_slice(&listed.stdout)
+            .unwrap_or_else(|error| panic!("`wrap list -f json` is not as it should be: {error}\n{}", listed.out()))
+    }
+
+    /// Waits until the list is as the closure wants it; what it returns is returned. The list is read again at each
+    /// change in the directory of entries, and every [`RECHECK`] besides: health is worked out by the listing
+    /// itself, and a process that dies or hangs changes no entry.
+    #[track_caller]
+    pub fn wait_instances<T>(&self, what: &str, mut find: impl FnMut(&[Instance]) -> Option<T>) -> T {
+        let deadline = Instant::now() + DEADLINE;
+        let mut changes = Changes::of(self.wrap_dir());
+        loop {
+            let list = self.instances();
+            if let Some(found) = find(&list) {
+                return found;
+            }
+            if Instant::now() > deadline {
+                let mut message = format!("{what}: not within {DEADLINE:?}; the list is {list:#?}\n");
+                for entry in self.entries() {
+                    let text = std::fs::read_to_string(&entry).unwrap_or_default();
+                    let _ = writeln!(message, "{}: {text}", entry.display());
+                }
+                panic!("{message}");
+            }
+            changes.wait();
+        }
+    }
+
+    /// Waits until exactly one instance is listed with this status.
+    #[track_caller]
+    pub fn wait_one(&self, status: &str) -> Instance {
+        self.wait_instances(&format!("one instance, {status}"), |list| match list {
+            [one] if one.status == status => Some(one.clone()),
+            _ => None,
+        })
+    }
+
+    /// Waits until exactly one instance is listed and its command was started.
+    #[track_caller]
+    pub fn wait_started(&self) -> Instance {
+        self.wait_instances("one instance with a command", |list| match list {
+            [one] if one.child_pid.is_some() => Some(one.clone()),
+            _ => None,
+        })
+    }
+
+    /// Waits until the registry has no entry any more.
+    #[track_caller]
+    pub fn wait_no_entry(&self) {
+        let deadline = Instant::now() + DEADLINE;
+        let mut changes = Changes::of(self.wrap_dir());
+        while !self.entries().is_empty() {
+            assert!(Instant::now() < deadline, "entries are left: {:?}", self.entries());
+            changes.wait();
+        }
+    }
+}
+
+/// Changes in the registry's directory and in its directory of entries.
+struct Changes {
+    fd: OwnedFd,
+}
+
+impl Changes {
+    fn of(wrap_dir: &Path) -> Self {
+        let fd = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).expect("inotify");
+        let flags = inotify::WatchFlags::CREATE
+            | inotify::WatchFlags::DELETE
+            | inotify::WatchFlags::MOVE
+            | inotify::WatchFlags::CLOSE_WRITE;
+        // The directory of entries may not be there yet; then its making is the first change.
+        for dir in [wrap_dir.to_owned(), wrap_dir.join("instances")] {
+            let _ = inotify::add_watch(&fd, dir, flags);
+        }
+        Self { fd }
+    }
+
+    fn wait(&mut self) {
+        let limit = Timespec::try_from(RECHECK).expect("a limit of milliseconds");
+        let _ = poll(&mut [PollFd::new(&self.fd, PollFlags::IN)], Some(&limit));
+        let mut events = [0_u8; 4096];
+        while rustix::io::read(&self.fd, &mut events).is_ok_and(|count| count > 0) {}
+    }
+}

@@ -1,0 +1,165 @@
+//! Ctrl-Z, `fg`, `bg` and `&` under interactive shells, and what a key means to those above wrap.
+
+use crate::harness::{CTRL_C, CTRL_D, CTRL_Z, Change, Ending, PROMPT, Sandbox, Terminal, signal};
+
+/// Says that it listens, repeats what it reads, and ends with code 7.
+const TALK: &str = "#!/bin/sh\necho listening\ncat\nexit 7\n";
+
+fn stop_and_continue(sandbox: &Sandbox, terminal: &Terminal, stopped: &str, code: &str, told: &str) {
+    sandbox.script("talk", TALK);
+    terminal.line("wrap ./talk");
+    terminal.wait_for("listening");
+    for word in ["hello", "again"] {
+        terminal.line(word);
+        terminal.wait_for(&format!("{word}\r\n{word}"));
+        terminal.send(CTRL_Z);
+        terminal.wait_for(stopped);
+        terminal.wait_for(PROMPT);
+        assert_eq!(terminal.foreground(), terminal.pid());
+        terminal.bring_back();
+    }
+    terminal.line("last");
+    terminal.wait_for("last\r\nlast");
+    terminal.send(CTRL_D);
+    terminal.wait_for(PROMPT);
+    terminal.line(&format!("echo code={code}"));
+    terminal.wait_for(told);
+    terminal.line("exit 3");
+    assert_eq!(terminal.wait_end(), Ending::Code(3));
+}
+
+#[test]
+fn bash_stops_and_continues_it() {
+    let sandbox = Sandbox::new();
+    stop_and_continue(&sandbox, &sandbox.bash(), "Stopped", "$?", "code=7");
+}
+
+#[test]
+fn zsh_stops_and_continues_it() {
+    let sandbox = Sandbox::new();
+    stop_and_continue(&sandbox, &sandbox.zsh(), "suspended", "$?", "code=7");
+}
+
+#[test]
+fn fish_stops_and_continues_it() {
+    let sandbox = Sandbox::new();
+    // fish 3 forgets the code of a job that it brought back.
+    stop_and_continue(&sandbox, &sandbox.fish(), "stopped", "$status", "code=0");
+}
+
+#[test]
+fn the_terminal_is_as_before_while_it_is_stopped() {
+    let sandbox = Sandbox::new();
+    sandbox.script("talk", TALK);
+    let terminal = sandbox.sh("echo up; read x; exec wrap ./talk").terminal();
+    terminal.wait_for("up");
+    let before = terminal.modes();
+    terminal.send("\r");
+    terminal.wait_for("listening");
+    terminal.send(CTRL_Z);
+    assert_eq!(terminal.wait_change(), Change::Stopped(libc::SIGTSTP));
+    assert_eq!(terminal.modes(), before);
+    let instance = sandbox.wait_started();
+    signal(terminal.pid(), libc::SIGTERM);
+    signal(terminal.pid(), libc::SIGCONT);
+    assert_eq!(terminal.wait_end(), Ending::Signal(libc::SIGTERM));
+    assert_eq!(terminal.modes(), before);
+    crate::harness::wait_gone(instance.child());
+}
+
+#[test]
+fn a_stop_from_elsewhere_stops_both() {
+    let sandbox = Sandbox::new();
+    sandbox.script("talk", TALK);
+    let terminal = sandbox.bash();
+    terminal.line("wrap ./talk");
+    terminal.wait_for("listening");
+    signal(terminal.foreground(), libc::SIGTSTP);
+    terminal.wait_for("Stopped");
+    terminal.wait_for(PROMPT);
+    terminal.bring_back();
+    terminal.line("hello");
+    terminal.wait_for("hello\r\nhello");
+    terminal.send(CTRL_D);
+    terminal.wait_for(PROMPT);
+    terminal.line("exit 0");
+    assert_eq!(terminal.wait_end(), Ending::Code(0));
+}
+
+#[test]
+fn a_job_that_was_started_in_the_background_can_be_brought_back() {
+    let sandbox = Sandbox::new();
+    sandbox.script("talk", TALK);
+    for terminal in [sandbox.bash(), sandbox.zsh()] {
+        terminal.line("wrap ./talk &");
+        terminal.wait_for("listening");
+        terminal.line("echo sti''ll a shell");
+        terminal.wait_for("still a shell");
+        terminal.bring_back();
+        terminal.line("hello");
+        terminal.wait_for("hello\r\nhello");
+        terminal.send(CTRL_D);
+        terminal.wait_for(PROMPT);
+        terminal.line("echo code=$?");
+        terminal.wait_for("code=7");
+        terminal.line("exit 0");
+        assert_eq!(terminal.wait_end(), Ending::Code(0));
+    }
+}
+
+#[test]
+fn a_stopped_job_runs_on_in_the_background() {
+    let sandbox = Sandbox::new();
+    sandbox.script(
+        "beat",
+        "#!/bin/sh\necho up\nread x\necho got it\nwhile ! [ -e go ]; do sleep 0.05; done\necho went on\n",
+    );
+    let terminal = sandbox.bash();
+    terminal.line("wrap ./beat");
+    terminal.wait_for("up");
+    terminal.line("x");
+    terminal.wait_for("got it");
+    terminal.send(CTRL_Z);
+    terminal.wait_for("Stopped");
+    terminal.line("bg");
+    terminal.wait_for(PROMPT);
+    sandbox.write("project/go", "");
+    terminal.wait_for("went on");
+    terminal.line("wait; exit 0");
+    assert_eq!(terminal.wait_end(), Ending::Code(0));
+}
+
+/// A key raises its signal in everything that runs in the terminal's foreground: also in a script, a loop or make
+/// above wrap. The endings and outputs are those without wrap.
+#[test]
+fn those_above_wrap_get_the_key_too() {
+    let sandbox = Sandbox::new();
+    sandbox.fixture("bin");
+    sandbox.script("dies", "#!/bin/sh\necho listening\nexec sleep 1000\n");
+    sandbox.write(
+        "project/exits.js",
+        "process.on('SIGINT', () => process.exit(0)); setInterval(() => {}, 1000); console.log('listening');",
+    );
+    sandbox.write("project/Makefile", "bare:\n\t@./dies\n\t@echo next\nwrapped:\n\t@wrap ./dies\n\t@echo next\n");
+    let cases = [
+        ("bash", "while :; do PREFIX ./dies; done; echo next"),
+        ("bash", "PREFIX node exits.js; echo next"),
+        ("sh", "PREFIX ./dies; echo next"),
+        ("sh", "PREFIX node exits.js; echo next"),
+        ("sh", "make -s TARGET; echo code=$?"),
+    ];
+    for (shell, line) in cases {
+        let [bare, wrapped] = [("", "bare"), ("wrap", "wrapped")].map(|(prefix, target)| {
+            let line = line.replace("PREFIX", prefix).replace("TARGET", target);
+            let terminal = sandbox.run(shell, ["-c", &line]).terminal();
+            terminal.wait_for("listening");
+            terminal.send(CTRL_C);
+            let ending = terminal.wait_end();
+            (terminal.screen().replace("wrapped", "bare"), ending)
+        });
+        // make names the line of its file in which the command stands.
+        let without_lines = |text: &str| text.replace("Makefile:2", "Makefile").replace("Makefile:5", "Makefile");
+        assert_eq!(without_lines(&bare.0), without_lines(&wrapped.0), "{shell}: {line}");
+        assert_eq!(bare.1, wrapped.1, "{shell}: {line}");
+    }
+}
