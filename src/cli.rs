@@ -112,7 +112,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
     /// The command and its arguments, passed on untouched
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     pub command: Vec<OsString>,
 }
 
@@ -181,22 +181,32 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
 /// nor an option's value, nor a verb begins the command, and clap never looks at it or at what follows.
 fn with_verb(args: Vec<OsString>, definition: &clap::Command) -> Vec<OsString> {
     let mut at = 1;
+    let mut run = None;
     while let Some(word) = args.get(at) {
         if word == "--" {
-            return spliced(args, at, at + 1);
+            return spliced(args, run, at, at + 1);
         }
-        if !word.as_encoded_bytes().starts_with(b"-") || word == "-" {
-            let is_verb = word.to_str().is_some_and(|word| definition.find_subcommand(word).is_some());
-            return if is_verb { args } else { spliced(args, at, at) };
+        if word.as_encoded_bytes().starts_with(b"-") && word != "-" {
+            at += if takes_next(word, definition) { 2 } else { 1 };
+        } else if word == "run" && run.is_none() {
+            // Its options are the same as ours: what follows is looked at likewise.
+            run = Some(at);
+            at += 1;
+        } else {
+            let is_verb = run.is_none() && word.to_str().is_some_and(|word| definition.find_subcommand(word).is_some());
+            return if is_verb { args } else { spliced(args, run, at, at) };
         }
-        at += if takes_next(word, definition) { 2 } else { 1 };
     }
     args
 }
 
-fn spliced(mut args: Vec<OsString>, end: usize, command: usize) -> Vec<OsString> {
+/// Options up to `end`, and from `command` on what belongs to the command; `run` is where the verb stood, if it did.
+fn spliced(mut args: Vec<OsString>, run: Option<usize>, end: usize, command: usize) -> Vec<OsString> {
     let command = args.split_off(command);
     args.truncate(end);
+    if let Some(run) = run {
+        args.remove(run);
+    }
     args.insert(1, "run".into());
     args.push("--".into());
     args.extend(command);
@@ -267,6 +277,8 @@ mod tests {
             ("wrap -- -- x", "-- x"),
             ("wrap echo --", "echo --"),
             ("wrap run echo -- --", "echo -- --"),
+            ("wrap -n run run run", "run"),
+            ("wrap run npm --no-such-option", "npm --no-such-option"),
         ];
         for (line, command) in cases {
             assert_eq!(run(line).command, words(command), "{line}");
@@ -288,7 +300,9 @@ mod tests {
     #[test]
     fn verbs_are_verbs_and_usage_errors_are_errors() {
         assert!(matches!(parse(words("wrap list --all")).expect("list").verb, Some(Verb::List(_))));
-        for line in ["wrap stop", "wrap list --nothing", "wrap --nothing npm", "wrap --port 0 npm"] {
+        for line in
+            ["wrap stop", "wrap list --nothing", "wrap --nothing npm", "wrap --port 0 npm", "wrap run --nothing npm"]
+        {
             assert!(parse(words(line)).is_err(), "{line}");
         }
     }

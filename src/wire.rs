@@ -222,10 +222,12 @@ pub struct Failed {
 }
 
 /// How the client goes on after a stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resume {
     /// Whether it is in the foreground of its terminal now.
     pub foreground: bool,
+    /// The modes that the terminal had when it was taken again, if it was.
+    pub modes: Option<Modes>,
 }
 
 /// How the command ended.

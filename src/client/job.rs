@@ -29,12 +29,13 @@ impl Client {
     /// We run, and perhaps in another place than before: look at the terminal anew and let the command go on.
     pub(super) fn resume(&mut self) {
         let mut foreground = true;
+        let mut modes = None;
         if let Some(terminal) = &mut self.terminal {
             foreground = terminal.is_ours();
             // A terminal that is gone shows itself by its end.
-            let _ = terminal.take();
+            modes = terminal.take().ok().flatten();
         }
         self.send_size();
-        self.outbox.push_json(Kind::Resume, &Resume { foreground });
+        self.outbox.push_json(Kind::Resume, &Resume { foreground, modes });
     }
 }

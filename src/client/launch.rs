@@ -2,6 +2,7 @@
 
 use super::{CAUGHT, Client, Outcome, Outputs, Plan, Terminal};
 use crate::error::{Error, not_started};
+use crate::registry::entry::Mode;
 use crate::sys::reopen::Sink;
 use crate::sys::signal::Signals;
 use crate::sys::tty::{Modes, Size};
@@ -46,15 +47,16 @@ fn set_directory(command: &mut Command, plan: &Plan) {
 }
 
 /// Starts a keeper and hands it the command. An error means that nothing was started, and gives the plan back.
-pub fn launch(plan: Plan) -> Result<Client, (Error, Plan)> {
+pub fn launch(plan: Plan) -> Result<Client, Box<(Error, Plan)>> {
     match prepare(&plan) {
         Ok(parts) => Ok(parts.into_client(plan)),
-        Err(error) => Err((error, plan)),
+        Err(error) => Err(Box::new((error, plan))),
     }
 }
 
 /// A client but for its plan.
 struct Parts {
+    mode: Mode,
     keeper: u32,
     socket: OwnedFd,
     outbox: Outbox,
@@ -66,9 +68,10 @@ struct Parts {
 
 impl Parts {
     fn into_client(self, plan: Plan) -> Client {
-        let Self { keeper, socket, outbox, signals, terminal, input, outputs } = self;
+        let Self { mode, keeper, socket, outbox, signals, terminal, input, outputs } = self;
         Client {
             plan,
+            mode,
             keeper,
             socket,
             outbox,
@@ -141,7 +144,8 @@ fn prepare(plan: &Plan) -> Result<Parts, Error> {
     outbox.push(Kind::Go, &[]);
     // What does not fit goes with the loop; a keeper that is gone already shows itself there.
     let _ = outbox.flush(&socket);
-    Ok(Parts { keeper, socket, outbox, signals, terminal, input, outputs })
+    let mode = if in_terminal_mode { Mode::Terminal } else { Mode::Pipe };
+    Ok(Parts { mode, keeper, socket, outbox, signals, terminal, input, outputs })
 }
 
 /// Takes the terminal and says all about it that the command's own is to have.

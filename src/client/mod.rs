@@ -7,6 +7,7 @@ mod orphan;
 mod outputs;
 mod terminal;
 
+use crate::registry::entry::Mode;
 use crate::sys::inherited;
 use crate::sys::signal::{self, Received, Signals};
 use crate::wire::{Decoder, Ended, Failed, Frame, INPUT_WINDOW, Kind, Outbox, REPORT_STEP, Started, Stream, report};
@@ -77,7 +78,8 @@ const CAUGHT: [i32; 9] = [
 pub fn run(plan: Plan) -> Outcome {
     match launch::launch(plan) {
         Ok(mut client) => client.serve(),
-        Err((error, plan)) => {
+        Err(failed) => {
+            let (error, plan) = *failed;
             // The command always runs: without a keeper it runs as if we were not there.
             eprintln!("wrap: {error}; running `{}` without wrap", plan.command[0].display());
             launch::bare(&plan)
@@ -89,6 +91,8 @@ pub use launch::bare;
 
 struct Client {
     plan: Plan,
+    /// How the keeper holds the streams.
+    mode: Mode,
     keeper: u32,
     socket: OwnedFd,
     outbox: Outbox,
@@ -235,7 +239,7 @@ impl Client {
             libc::SIGHUP if inherited::was_ignored(libc::SIGHUP) => {}
             libc::SIGHUP if self.terminal.as_ref().is_some_and(Terminal::is_hung_up) => self.hang_up(),
             // A key in the caller's terminal: the kernel sent it to the command as well.
-            _ if self.terminal.is_none() && received.from_kernel => {}
+            _ if self.mode == Mode::Pipe && received.from_kernel => {}
             signal => self.outbox.push(Kind::Signal, &[signal as u8]),
         }
     }
@@ -279,12 +283,15 @@ impl Client {
         self.outbox.push(Kind::Input, bytes);
     }
 
-    /// The terminal was closed: the keeper decides what becomes of the command.
+    /// The terminal was closed: the keeper decides what becomes of the command. Where SIGHUP is ignored (nohup)
+    /// nothing becomes of it: it goes on, and we with it.
     fn hang_up(&mut self) {
         self.terminal = None;
         self.input = None;
         self.outputs.close();
-        self.outbox.push(Kind::Hangup, &[]);
+        if !inherited::was_ignored(libc::SIGHUP) {
+            self.outbox.push(Kind::Hangup, &[]);
+        }
     }
 
     /// Tells the keeper what was written since the last time, and which outputs nobody reads any more.
@@ -293,7 +300,7 @@ impl Client {
             if let Some(count) = self.outputs.written(stream, REPORT_STEP) {
                 self.outbox.push(Kind::Taken, &report(stream, count));
             }
-            if self.outputs.newly_closed(stream) && self.terminal.is_none() {
+            if self.outputs.newly_closed(stream) && self.mode == Mode::Pipe {
                 self.outbox.push(Kind::Closed, &[stream as u8]);
             }
         }

@@ -37,7 +37,7 @@ impl Client {
             eprintln!("wrap: {error}; `wrap clean` removes the entry");
         }
         // What the kernel left of the command for us to wait for, if it was ours by then.
-        self.status_of(started.pid).unwrap_or(Outcome::Exit(1))
+        Self::status_of(started.pid).unwrap_or(Outcome::Exit(1))
     }
 
     /// Whether the command was started is told by what it left: then it must not run a second time.
@@ -61,12 +61,12 @@ impl Client {
                     spare_sessions: true,
                     grace: Duration::from_secs(5),
                 });
-                self.status_of(command.pid).unwrap_or(Outcome::Exit(1))
+                Self::status_of(command.pid).unwrap_or(Outcome::Exit(1))
             }
         }
     }
 
-    fn status_of(&self, command: u32) -> Option<Outcome> {
+    fn status_of(command: u32) -> Option<Outcome> {
         let mut found = None;
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             if pid.as_raw_nonzero().get() as u32 == command {

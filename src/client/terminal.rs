@@ -48,19 +48,20 @@ impl Terminal {
         self.taken.is_some()
     }
 
-    /// Makes it raw, if we are in its foreground. What the shell set meanwhile is what will be given back.
-    pub fn take(&mut self) -> io::Result<()> {
+    /// Makes it raw, if we are in its foreground. What the shell set meanwhile is what will be given back; it is
+    /// returned, unless the terminal was ours all the time.
+    pub fn take(&mut self) -> io::Result<Option<Modes>> {
         if !self.is_ours() {
-            return Ok(());
+            return Ok(None);
         }
         let now = self.modes()?;
         if self.taken.as_ref().is_some_and(|taken| taken.raw == now) {
-            return Ok(());
+            return Ok(None);
         }
         let raw = now.raw();
         raw.set(&self.fd)?;
-        self.taken = Some(Taken { saved: now, raw });
-        Ok(())
+        self.taken = Some(Taken { saved: now.clone(), raw });
+        Ok(Some(now))
     }
 
     /// Gives the modes back. In the background they are the shell's, and stay.

@@ -54,7 +54,7 @@ pub fn run(args: &StopArgs) -> anyhow::Result<ExitCode> {
     });
     let waiting: Vec<_> = chosen
         .into_iter()
-        .map(|(entry, health)| (entry.clone(), std::thread::spawn(move || stop(&entry, &health))))
+        .map(|(entry, health)| (entry.clone(), std::thread::spawn(move || stop(&entry, health))))
         .collect();
     let mut failed = false;
     for (entry, waiting) in waiting {
@@ -88,7 +88,7 @@ fn choose(args: &StopArgs, live: &[(Entry, Health)]) -> Result<Vec<(Entry, Healt
 
 /// Ends one, and says what that took. Its keeper does it, which is the command's parent and cannot mistake it; where
 /// the keeper is dead or does not answer, we do.
-fn stop(entry: &Entry, health: &Health) -> anyhow::Result<String> {
+fn stop(entry: &Entry, health: Health) -> anyhow::Result<String> {
     if health.status == Status::Unknown {
         bail!("it runs in another container or on `{}`; stop it there", visible(&entry.host));
     }

@@ -1,9 +1,10 @@
 //! What clients say, and what becomes of the run when one goes.
 
 use super::life::{Escalation, Phase};
-use super::{Keeper, command};
+use super::{Job, Keeper, command};
 use crate::config::OnHangup;
 use crate::sys::process;
+use crate::sys::tty::Modes;
 use crate::wire::{Ended, Frame, Kind, Resume, Stream};
 
 impl Keeper {
@@ -43,7 +44,8 @@ impl Keeper {
             }
             Some(Kind::Signal) => self.client_signalled(frame.number()),
             Some(Kind::Resume) => {
-                if let Ok(Resume { foreground }) = frame.json() {
+                if let Ok(Resume { foreground, modes }) = frame.json() {
+                    self.renew_modes(modes);
                     self.resume(foreground);
                 }
             }
@@ -115,7 +117,11 @@ impl Keeper {
     /// The command was stopped: its terminal is nobody's until the client goes on.
     pub(super) fn command_stopped(&mut self, number: i32) {
         let before = self.relay.pty().and_then(command::take_foreground);
-        self.stopped = Some(self.stopped.flatten().or(before));
+        self.job = match self.job {
+            // Stopped twice: the terminal was taken away the first time.
+            Job::Stopped(Some(group)) => Job::Stopped(Some(group)),
+            _ => Job::Stopped(before),
+        };
         if let Some(link) = &mut self.link {
             link.send(Kind::Stopped, &[number as u8]);
         } else if matches!(number, libc::SIGTTIN | libc::SIGTTOU) {
@@ -124,10 +130,22 @@ impl Keeper {
         }
     }
 
+    /// The shell has given the client's terminal other modes, as bash does for a job that it brings back. The
+    /// command's terminal follows, unless the command has set its own.
+    fn renew_modes(&mut self, modes: Option<Modes>) {
+        let (Some(pty), Some(modes)) = (self.relay.pty(), modes) else { return };
+        if self.given.is_some() && Modes::of(pty).ok() == self.given && modes.set(pty).is_ok() {
+            self.given = Some(modes);
+        }
+    }
+
     /// The client runs (again), in the foreground of its terminal or not.
     fn resume(&mut self, foreground: bool) {
         let (Some(child), true) = (self.child, self.command_lives()) else { return };
-        let before = self.stopped.take().flatten();
+        let before = match std::mem::replace(&mut self.job, Job::Running) {
+            Job::Stopped(before) => before,
+            Job::Running => None,
+        };
         if let Some(pty) = self.relay.pty()
             && foreground
         {
@@ -173,7 +191,7 @@ impl Keeper {
     fn let_go(&mut self) {
         self.link = None;
         self.outer = None;
-        if self.stopped.is_some() {
+        if matches!(self.job, Job::Stopped(_)) {
             self.resume(true);
         }
     }

@@ -26,7 +26,7 @@ pub struct Prepared {
 pub fn prepare(request: &Request) -> Result<(Prepared, Ends), Error> {
     match &request.launch.streams {
         Streams::Terminal { modes, size, foreground, terminals, typed } => {
-            let (pty, slave) = Pty::open(*size, modes.as_ref())?;
+            let (pty, slave) = Pty::open(*size, modes.as_ref()).map_err(|error| Error::system("open a PTY", error))?;
             pty::control(&slave).map_err(|error| Error::system("make the PTY our controlling terminal", error))?;
             // The foreground is given back after a stop; from the background that would stop us.
             signal::ignore(libc::SIGTTOU);

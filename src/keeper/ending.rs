@@ -1,7 +1,7 @@
 //! The end of a run: the command reaped, what it left behind stopped, the last output read, the entry removed.
 
 use super::life::{Escalation, Phase, SETTLE};
-use super::{Keeper, leftovers};
+use super::{Job, Keeper, leftovers};
 use crate::config::Leftovers as Rule;
 use crate::hooks::Event;
 use crate::registry::entry::State;
@@ -40,7 +40,9 @@ impl Keeper {
             Phase::Preparing => self.phase = Phase::Over(Ended::Signal(libc::SIGTERM)),
             Phase::Running => self.end_command(Escalation::terminate(Duration::ZERO, self.config.grace)),
             Phase::Adopted(ended) => {
-                self.phase = Phase::Leftovers(ended, Escalation::terminate(Duration::ZERO, self.config.grace));
+                // Kept until now; now it is asked for by name.
+                let steps = Escalation::terminate(Duration::ZERO, self.config.grace);
+                self.phase = Phase::Leftovers(ended, Rule::StopAll, steps);
             }
             // Under way already.
             Phase::Ending(_) | Phase::Leftovers(..) | Phase::Draining(..) | Phase::Over(_) => {}
@@ -56,11 +58,11 @@ impl Keeper {
     }
 
     fn command_ended(&mut self, ended: Ended) {
-        self.stopped = None;
+        self.job = Job::Running;
         let result = self.record.change(|entry| entry.state = State::Stopping);
         self.registry_result(result);
         let wait = if self.was_interrupted { SETTLE } else { Duration::ZERO };
-        self.phase = Phase::Leftovers(ended, Escalation::terminate(wait, self.config.grace));
+        self.phase = Phase::Leftovers(ended, self.config.leftovers, Escalation::terminate(wait, self.config.grace));
         self.advance();
     }
 
@@ -108,13 +110,13 @@ impl Keeper {
     }
 
     fn advance_leftovers(&mut self) {
-        let left = self.left(self.config.leftovers);
-        let Phase::Leftovers(ended, steps) = &mut self.phase else { return };
-        let ended = *ended;
+        let Phase::Leftovers(ended, rule, _) = self.phase else { return };
+        let left = self.left(rule);
         if left.stop.is_empty() {
             self.nothing_to_stop(ended, &left.keep);
             return;
         }
+        let Phase::Leftovers(_, _, steps) = &mut self.phase else { return };
         if steps.is_over() {
             let names = leftovers::names(&left.stop);
             self.terminated.left.extend(names.iter().cloned());

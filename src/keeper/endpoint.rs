@@ -209,50 +209,55 @@ async fn health() -> Json<serde_json::Value> {
 async fn current(State(app): State<App>, headers: HeaderMap) -> Response {
     match authorized(&app, &headers) {
         Ok(entry) => Json(entry.public()).into_response(),
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into_response(),
     }
 }
 
 async fn one(State(app): State<App>, Segment(id): Segment<String>, headers: HeaderMap) -> Response {
     match addressed(&app, &headers, &id) {
         Ok(entry) => Json(entry.public()).into_response(),
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into_response(),
     }
 }
 
 async fn terminate(State(app): State<App>, Segment(id): Segment<String>, headers: HeaderMap) -> Response {
     if let Err(refusal) = addressed(&app, &headers, &id) {
-        return refusal;
+        return refusal.into_response();
     }
     let (reply, answer) = tokio::sync::oneshot::channel();
     app.post.send(Message::Terminate(reply));
     match answer.await {
         Ok(ended) => Json(json!({ "success": true, "killed": ended.killed, "left": ended.left })).into_response(),
-        Err(_) => error(StatusCode::SERVICE_UNAVAILABLE, "the keeper ended before it could answer"),
+        Err(_) => Refusal(StatusCode::SERVICE_UNAVAILABLE, "the keeper ended before it could answer").into_response(),
     }
 }
 
 /// The entry, for a caller that shows its key.
-fn authorized(app: &App, headers: &HeaderMap) -> Result<Entry, Response> {
+fn authorized(app: &App, headers: &HeaderMap) -> Result<Entry, Refusal> {
     let entry = app.entry();
     let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if shown.and_then(|value| value.strip_prefix("Bearer ")) == Some(entry.auth_key.as_str()) {
         Ok(entry)
     } else {
-        Err(error(StatusCode::UNAUTHORIZED, "show the instance's authKey as a bearer token"))
+        Err(Refusal(StatusCode::UNAUTHORIZED, "show the instance's authKey as a bearer token"))
     }
 }
 
 /// The same, where the path names this instance.
-fn addressed(app: &App, headers: &HeaderMap, id: &str) -> Result<Entry, Response> {
+fn addressed(app: &App, headers: &HeaderMap, id: &str) -> Result<Entry, Refusal> {
     let entry = authorized(app, headers)?;
     if entry.instance_id == id {
         Ok(entry)
     } else {
-        Err(error(StatusCode::NOT_FOUND, "this keeper has another instance"))
+        Err(Refusal(StatusCode::NOT_FOUND, "this keeper has another instance"))
     }
 }
 
-fn error(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({ "error": message }))).into_response()
+/// Why a caller does not get what it asked for.
+struct Refusal(StatusCode, &'static str);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
 }

@@ -1,5 +1,6 @@
 //! The life of a run: one enum of where it stands, and the steps by which a process is asked to end.
 
+use crate::config::Leftovers as Rule;
 use crate::sys::signal;
 use crate::wire::Ended;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ pub enum Phase {
     /// The command was asked to end.
     Ending(Escalation),
     /// The command has ended; what it left behind is asked to end.
-    Leftovers(Ended, Escalation),
+    Leftovers(Ended, Rule, Escalation),
     /// Nothing of it is left but output that is still to be read; until then at the latest.
     Draining(Ended, Instant),
     /// The command has ended and what it left is kept running (`leftovers = "keep"`).
@@ -26,11 +27,11 @@ impl Phase {
     /// When this phase is to be looked at again, if no event comes before.
     pub fn deadline(&self) -> Option<Instant> {
         match self {
-            Self::Ending(steps) => steps.next(),
+            Self::Ending(steps) => Some(steps.next()),
             // A process whose parent is kept does not tell us its end: look now and then while we wait.
-            Self::Leftovers(_, steps) => {
+            Self::Leftovers(_, _, steps) => {
                 let look = Instant::now() + LOOK;
-                Some(steps.next().map_or(look, |next| next.min(look)))
+                Some(steps.next().min(look))
             }
             Self::Draining(_, until) => Some(*until),
             Self::Preparing | Self::Running | Self::Adopted(_) | Self::Over(_) => None,
@@ -74,8 +75,8 @@ impl Escalation {
     }
 
     /// When the next step is due.
-    pub fn next(&self) -> Option<Instant> {
-        Some(self.steps.first().map_or(self.given_up, |(at, _)| *at))
+    pub fn next(&self) -> Instant {
+        self.steps.first().map_or(self.given_up, |(at, _)| *at)
     }
 
     /// The signal that is due now; taken out.
@@ -192,6 +193,6 @@ mod tests {
         assert_eq!(steps.due(), Some(libc::SIGKILL));
         assert_eq!(steps.due(), None);
         assert!(!steps.is_over(), "the kernel has a while to end a killed process");
-        assert!(steps.next().is_some_and(|next| next > Instant::now()));
+        assert!(steps.next() > Instant::now());
     }
 }

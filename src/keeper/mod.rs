@@ -73,11 +73,12 @@ struct Keeper {
     /// What the spawn needs; `None` once it has happened.
     prepared: Option<Prepared>,
     child: Option<Child>,
-    /// The group that was in the foreground when the command was stopped.
-    stopped: Option<Option<u32>>,
+    job: Job,
     /// A key raised a signal, or one was passed on, in this run: its children are on their way out too.
     was_interrupted: bool,
     outer: Option<Outer>,
+    /// The modes that the command's terminal was given by us.
+    given: Option<Modes>,
     started: Instant,
     next_refresh: Instant,
     terminated: Terminated,
@@ -262,6 +263,15 @@ impl Keeper {
         // Rounded up: poll counts in milliseconds, and a wake-up before the deadline would be one for nothing.
         Some(Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) })
     }
+}
+
+/// The command under job control.
+#[derive(Clone, Copy)]
+enum Job {
+    /// It runs.
+    Running,
+    /// It is stopped; this group was in the foreground of its terminal.
+    Stopped(Option<u32>),
 }
 
 /// What poll found.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(400);
 
 /// How long after the spawn they are looked at in any case: servers that compile first are up by then.
-const ATTENTIVE: Duration = Duration::from_secs(60);
+const ATTENTIVE: Duration = Duration::from_mins(1);
 
 /// How long after any output: a server that opens a port says so.
 const AFTER_OUTPUT: Duration = Duration::from_secs(2);
@@ -33,7 +33,9 @@ pub struct Ready {
     next: Option<Instant>,
     timeout: Duration,
     seen: Vec<Listener>,
-    is_ready: bool,
+    answered: bool,
+    /// In the order of their first appearance.
+    open: Vec<u16>,
     now: Ports,
 }
 
@@ -80,7 +82,8 @@ impl Ready {
             next: Some(now + LOOK),
             timeout,
             seen: Vec::new(),
-            is_ready: false,
+            answered: false,
+            open: Vec::new(),
             now: Ports::default(),
         }
     }
@@ -130,13 +133,13 @@ impl Ready {
             self.find(&listeners);
             self.seen = listeners;
         }
-        let before = std::mem::take(&mut self.now);
-        self.now = self.choose();
-        if self.now == before {
+        let ports = self.choose();
+        if ports == self.now {
             return Change::Nothing;
         }
-        if self.now.port.is_some() && !self.is_ready {
-            self.is_ready = true;
+        self.now = ports;
+        if self.now.port.is_some() && !self.answered {
+            self.answered = true;
             return Change::Ready;
         }
         Change::Ports
@@ -144,7 +147,7 @@ impl Ready {
 
     /// A URL was printed that no known port explains yet.
     fn stale(&self) -> bool {
-        self.printed.as_ref().is_some_and(|printed| !self.now.all.contains(&printed.port))
+        self.printed.as_ref().is_some_and(|printed| !self.open.contains(&printed.port))
     }
 
     fn find(&mut self, listeners: &[Listener]) {
@@ -155,17 +158,17 @@ impl Ready {
         // while somebody listens there.
         let elsewhere = self.published.iter().copied().chain(self.wanted).chain(self.printed.as_ref().map(|p| p.port));
         found.extend(elsewhere.filter(|port| listeners.iter().any(|listener| listener.port == *port)));
-        // The order of their first appearance is kept: the first one is the app's most of the time.
-        self.now.all.retain(|port| found.contains(port));
+        // The order is kept: the first one is the app's most of the time.
+        self.open.retain(|port| found.contains(port));
         for port in found {
-            if !self.now.all.contains(&port) {
-                self.now.all.push(port);
+            if !self.open.contains(&port) {
+                self.open.push(port);
             }
         }
     }
 
     fn choose(&self) -> Ports {
-        let all = self.now.all.clone();
+        let all = self.open.clone();
         let has = |port: &u16| all.contains(port);
         let port = self
             .wanted

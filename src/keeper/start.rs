@@ -5,14 +5,14 @@ use super::link::{Link, Request};
 use super::mailbox::{Mailbox, Message};
 use super::record::{Birth, Record};
 use super::relay::Relay;
-use super::{Endpoint, Keeper, Outer, REFRESH, Ready, Terminated, command};
+use super::{Endpoint, Job, Keeper, Outer, REFRESH, Ready, Terminated, command};
 use crate::config;
 use crate::error::{Error, not_started};
 use crate::hooks::{Event, Hooks, Notice, Outcome, Runner};
 use crate::ping;
 use crate::project;
 use crate::registry::entry::Mode;
-use crate::sys::signal::Signals;
+use crate::sys::signal::{self, Signals};
 use crate::sys::{inherited, process, spawn};
 use crate::wire::{Failed, Kind, Started, Streams, VERSION};
 use rustix::fd::RawFd;
@@ -45,6 +45,8 @@ pub fn start(fd: RawFd) -> Result<Keeper, Error> {
     let inherited = inherited::descriptors();
     let signals = Signals::catch(&CAUGHT).map_err(|error| Error::system("catch signals", error))?;
     process::name_ourselves();
+    // A limit on file sizes (ulimit -f) is to fail our write of the entry, not to kill us.
+    signal::ignore(libc::SIGXFSZ);
     process::become_subreaper();
     let mut link = Link::new(socket);
     let request = link.receive()?;
@@ -85,8 +87,9 @@ pub fn start(fd: RawFd) -> Result<Keeper, Error> {
         command: request.command,
         prepared: Some(prepared),
         child: None,
-        stopped: None,
+        job: Job::Running,
         was_interrupted: false,
+        given: outer.as_ref().map(|outer| outer.saved.clone()),
         outer,
         started: now,
         next_refresh: now + REFRESH,

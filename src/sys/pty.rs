@@ -1,7 +1,6 @@
 //! The PTY that a command runs on in terminal mode.
 
 use super::tty::{Modes, Size};
-use crate::error::Error;
 use portable_pty::{MasterPty, PtySize, native_pty_system};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -15,20 +14,18 @@ pub struct Pty {
 
 impl Pty {
     /// Opens a PTY of this size with these modes, and the slave's side of it for the first command.
-    pub fn open(size: Size, modes: Option<&Modes>) -> Result<(Self, OwnedFd), Error> {
+    pub fn open(size: Size, modes: Option<&Modes>) -> io::Result<(Self, OwnedFd)> {
         let size = PtySize { rows: size.rows, cols: size.columns, pixel_width: size.width, pixel_height: size.height };
-        let pair = native_pty_system()
-            .openpty(size)
-            .map_err(|error| Error::Message(format!("cannot open a PTY: {error:#}")))?;
+        let pair = native_pty_system().openpty(size).map_err(|error| io::Error::other(format!("{error:#}")))?;
         let pty = Self { master: pair.master };
-        let slave = pty.slave().map_err(|error| Error::system("open the PTY's terminal", error))?;
+        let slave = pty.slave()?;
         // portable-pty's own descriptor of the slave goes here; from now on only commands hold it.
         drop(pair.slave);
         if let Some(modes) = modes {
-            modes.set(&slave).map_err(|error| Error::system("set the PTY's modes", error))?;
+            modes.set(&slave)?;
         }
-        let flags = fcntl_getfl(&pty).map_err(|error| Error::system("prepare the PTY", error))?;
-        fcntl_setfl(&pty, flags | OFlags::NONBLOCK).map_err(|error| Error::system("prepare the PTY", error))?;
+        let flags = fcntl_getfl(&pty)?;
+        fcntl_setfl(&pty, flags | OFlags::NONBLOCK)?;
         Ok((pty, slave))
     }
 

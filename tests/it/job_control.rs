@@ -136,11 +136,16 @@ fn those_above_wrap_get_the_key_too() {
     let sandbox = Sandbox::new();
     sandbox.fixture("bin");
     sandbox.script("dies", "#!/bin/sh\necho listening\nexec sleep 1000\n");
+    // make waits for its child within the handler of the signal; a child that is gone before that makes it complain,
+    // with wrap and without. So here it takes a moment, as servers do.
+    let takes_a_moment =
+        "trap 'sleep 0.2; trap - INT; kill -INT $$' INT\necho listening\nwhile :; do sleep 0.05; done\n";
+    sandbox.script("lingers", &format!("#!/bin/sh\n{takes_a_moment}"));
     sandbox.write(
         "project/exits.js",
         "process.on('SIGINT', () => process.exit(0)); setInterval(() => {}, 1000); console.log('listening');",
     );
-    sandbox.write("project/Makefile", "bare:\n\t@./dies\n\t@echo next\nwrapped:\n\t@wrap ./dies\n\t@echo next\n");
+    sandbox.write("project/Makefile", "bare:\n\t@./lingers\n\t@echo next\nwrapped:\n\t@wrap ./lingers\n\t@echo next\n");
     let cases = [
         ("bash", "while :; do PREFIX ./dies; done; echo next"),
         ("bash", "PREFIX node exits.js; echo next"),

@@ -231,7 +231,7 @@ fn with_both_killed_the_command_is_listed_as_orphaned_and_clean_ends_it() {
 fn with_all_three_killed_the_entry_is_removed_by_the_next_listing_and_the_stale_hook_runs() {
     let sandbox = Sandbox::new();
     sandbox.hook("left", "wrap.on('stale', function(instance) print('stale ' .. instance.projectName) end)");
-    let (terminal, instance) = started(&sandbox, "trap '' HUP; echo up; while :; do sleep 0.05; done");
+    let (terminal, instance) = started(&sandbox, "trap '' HUP; echo up; exec sleep 1000");
     kill_both(terminal.pid(), &instance);
     signal(instance.child(), libc::SIGKILL);
     terminal.wait_end();
