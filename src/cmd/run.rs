@@ -6,7 +6,7 @@ use crate::project::{self, Candidate, DevCommand};
 use anyhow::Context;
 use clap::CommandFactory;
 use std::env;
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -66,28 +66,25 @@ fn ask(candidates: &[Candidate]) -> anyhow::Result<Option<Candidate>> {
         let words: Vec<_> = candidate.command.iter().map(|word| word.to_string_lossy()).collect();
         format!("{}  ({})", words.join(" "), candidate.from)
     };
-    let mut stderr = io::stderr();
-    if !io::stdin().is_terminal() || !stderr.is_terminal() {
-        writeln!(stderr, "wrap: more than one dev command here; name one:")?;
-        for candidate in candidates {
-            writeln!(stderr, "  wrap {}", line(candidate))?;
-        }
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        let offers: Vec<_> = candidates.iter().map(|candidate| format!("  wrap {}", line(candidate))).collect();
+        eprintln!("wrap: more than one dev command here; name one:\n{}", offers.join("\n"));
         return Ok(None);
     }
     for (number, candidate) in candidates.iter().enumerate() {
-        writeln!(stderr, "  {}  {}", number + 1, line(candidate))?;
+        eprintln!("  {}  {}", number + 1, line(candidate));
     }
     loop {
-        write!(stderr, "wrap: which one? [1-{}] ", candidates.len())?;
+        eprint!("wrap: which one? [1-{}] ", candidates.len());
         let mut answer = String::new();
         if io::stdin().lock().read_line(&mut answer)? == 0 {
-            writeln!(stderr)?;
+            eprintln!();
             return Ok(None);
         }
         let chosen = answer.trim().parse::<usize>().ok().and_then(|number| candidates.get(number.checked_sub(1)?));
         if let Some(candidate) = chosen {
             return Ok(Some(candidate.clone()));
         }
-        writeln!(stderr, "wrap: `{}` is not one of them", answer.trim().escape_debug())?;
+        eprintln!("wrap: `{}` is not one of them", answer.trim().escape_debug());
     }
 }

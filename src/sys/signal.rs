@@ -149,10 +149,9 @@ fn kill(target: i32, signal: i32) -> io::Result<()> {
     if unsafe { libc::kill(target, signal) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The name without `SIG`, as in `TERM`; the number where it has none.
+/// Its name, as in `SIGTERM`; the number where it has none.
 pub fn name(signal: i32) -> String {
-    let name = signal_hook::low_level::signal_name(signal).map(|name| name.trim_start_matches("SIG").to_owned());
-    name.unwrap_or_else(|| signal.to_string())
+    signal_hook::low_level::signal_name(signal).map_or_else(|| signal.to_string(), str::to_owned)
 }
 
 /// A signal by its number, where rustix knows it by name.

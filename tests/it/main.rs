@@ -3,6 +3,7 @@
 mod command_line;
 mod faults;
 mod floors;
+mod generated;
 mod harness;
 mod harness_holds;
 mod hooks;

@@ -165,11 +165,15 @@ fn with_a_script_and_services_somebody_must_choose() {
         finished.err()
     );
     let terminal = sandbox.wrap([""; 0]).terminal();
-    terminal.wait_until("both are offered", |text| text.contains("npm run dev") && text.contains("docker compose up"));
+    terminal.wait_until("both are offered", |text| {
+        text.contains("npm run dev") && text.contains("docker compose up") && text.contains("which one? [1-2] ")
+    });
     terminal.send(CTRL_C);
     assert_eq!(terminal.wait_end(), Ending::Signal(libc::SIGINT));
     let terminal = sandbox.wrap([""; 0]).terminal();
-    terminal.wait_until("both are offered", |text| text.contains("npm run dev") && text.contains("docker compose up"));
+    terminal.wait_until("both are offered", |text| {
+        text.contains("npm run dev") && text.contains("docker compose up") && text.contains("which one? [1-2] ")
+    });
     terminal.line("2");
     terminal.wait_until("the second one runs", |text| text.lines().any(|line| line == "docker compose up"));
     assert_eq!(terminal.wait_end(), Ending::Code(0));

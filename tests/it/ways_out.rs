@@ -295,8 +295,8 @@ fn with_leftovers_keep_the_shell_goes_on_and_the_entry_stays() {
     let sandbox = Sandbox::new();
     sandbox.write("config/wrap/config.toml", "leftovers = 'keep'\n");
     let finished = sandbox.wrap(["sh", "-c", "sleep 1000 >/dev/null 2>&1 & exit 5"]).piped().expect_code(5);
-    assert!(finished.err().contains("`sleep`"), "{}", finished.err());
     let instance = sandbox.wait_started();
+    assert!(finished.err().contains(&format!("({})", instance.child())), "{}", finished.err());
     assert!(is_running(instance.child()));
     sandbox.wrap(["stop", instance.short_id()]).piped().expect_code(0);
     assert_gone(&sandbox, &instance);
