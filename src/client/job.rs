@@ -22,6 +22,13 @@ impl Client {
         let saved = signal::handler_of(stop);
         signal::stop_by(stop);
         signal::catch_again(stop, &saved);
+        // What came meanwhile goes first: a bare command would find it pending when it is continued, and one that is
+        // continued in the background may be stopped again before it arrived.
+        for received in self.signals.take() {
+            if received.signal != libc::SIGCONT {
+                self.signal(received);
+            }
+        }
         // Continued; or never stopped, where our group is orphaned: then the command cannot stay stopped either.
         self.resume();
     }

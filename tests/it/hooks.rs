@@ -112,3 +112,15 @@ fn hooks_run_for_a_detached_run_too() {
     signal(instance.child(), libc::SIGTERM);
     sandbox.wait_no_entry();
 }
+
+/// The hook that ships as an example does what its comment says.
+#[test]
+fn the_example_works() {
+    let sandbox = Sandbox::new();
+    sandbox.hook("announce", include_str!("../../hooks/announce.lua"));
+    let finished = sandbox.wrap(["sh", "-c", "echo $WRAPPED_AS; exit 3"]).piped().expect_code(3);
+    assert_eq!(finished.out(), "project\n");
+    let err = finished.err();
+    assert!(err.contains("wrap: hook announce: starting sh -c"), "{err}");
+    assert!(err.contains("wrap: hook announce: ended with 3 after 0."), "{err}");
+}

@@ -252,7 +252,10 @@ fn what_the_command_leaves_behind_is_named_and_stopped() {
     assert_eq!(terminal.wait_end(), Ending::Code(5));
     assert!(!is_running(pid), "it is gone when the shell has its prompt");
     let screen = terminal.screen();
-    assert!(screen.contains("wrap: ") && screen.contains(&format!("`sleep` ({pid})")), "{screen}");
+    assert!(
+        screen.contains("wrap: stopping what `sh` left running: ") && screen.contains(&format!("({pid})")),
+        "{screen}"
+    );
 }
 
 #[test]
