@@ -116,6 +116,8 @@ impl Keeper {
 
     /// The command was stopped: its terminal is nobody's until the client goes on.
     pub(super) fn command_stopped(&mut self, number: i32) {
+        // What it wrote before goes first: the client stops, too, and would show it only when it goes on.
+        self.relay_rest();
         let before = self.relay.pty().and_then(command::take_foreground);
         self.job = match self.job {
             // Stopped twice: the terminal was taken away the first time.

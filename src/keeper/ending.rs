@@ -153,7 +153,7 @@ impl Keeper {
 
     /// `leftovers = "keep"`: the shell gets its prompt, and the entry goes on with what is left.
     fn adopt(&mut self, ended: Ended, first: &crate::sys::process::Process) {
-        self.relay_last();
+        self.relay_rest();
         let (pid, token) = (first.pid, first.token);
         let result = self.record.change(|entry| {
             entry.child_pid = Some(pid);
@@ -172,13 +172,13 @@ impl Keeper {
 
     fn drain(&mut self, ended: Ended) {
         self.relay.release_terminal();
-        self.relay_last();
+        self.relay_rest();
         self.phase = Phase::Draining(ended, Instant::now() + LAST_OUTPUT);
         self.advance();
     }
 
     /// Reads what is there without waiting, as far as the client takes it.
-    fn relay_last(&mut self) {
+    pub(super) fn relay_rest(&mut self) {
         let watch = &mut self.ready;
         while self.relay.read(self.link.as_mut(), |bytes| watch.output(bytes)) {}
     }
