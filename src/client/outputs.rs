@@ -109,6 +109,8 @@ impl Output {
         if self.sink.is_none() {
             self.written += rest.len();
         } else if !rest.is_empty() {
+            // What was written stays in front until then: without this the buffer would grow with the whole output.
+            self.pending.drain(..std::mem::take(&mut self.start));
             self.pending.extend_from_slice(rest);
         }
     }

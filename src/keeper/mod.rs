@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::hooks::Runner;
 use crate::registry::entry::State;
 use crate::sys::signal::Signals;
+use crate::sys::timer::Timer;
 use crate::sys::tty::Modes;
 use crate::wire::Kind;
 use command::Prepared;
@@ -29,7 +30,7 @@ use mailbox::{Mailbox, Message, Terminated};
 use ready::{Change, Ready};
 use record::Record;
 use relay::Relay;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, OwnedFd, RawFd};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -64,6 +65,7 @@ struct Keeper {
     record: Record,
     endpoint: Option<Endpoint>,
     mailbox: Mailbox,
+    timer: Timer,
     signals: Signals,
     group_signals: GroupSignals,
     ready: Ready,
@@ -216,10 +218,12 @@ impl Keeper {
     }
 
     fn wait(&mut self) -> Awake {
-        let timeout = self.timeout();
-        let mut set = Vec::with_capacity(6);
+        let deadline = self.deadline();
+        self.timer.set(deadline);
+        let mut set = Vec::with_capacity(7);
         set.push(PollFd::new(&self.signals, PollFlags::IN));
         set.push(PollFd::new(&self.mailbox, PollFlags::IN));
+        set.push(PollFd::new(&self.timer, PollFlags::IN));
         let mut link_at = None;
         if let Some(link) = &self.link {
             link_at = Some(set.len());
@@ -234,16 +238,20 @@ impl Keeper {
         let streams_at = set.len();
         self.relay.watch(&mut set, self.link.as_ref());
         // EINTR is a signal that the descriptor above reports in the next round.
-        let _ = poll(&mut set, timeout.as_ref());
+        let _ = poll(&mut set, None);
         let woken = |at: usize| !set[at].revents().is_empty();
         let awake = Awake {
             signals: woken(0),
             mailbox: woken(1),
+            timer: woken(2),
             link: link_at.is_some_and(woken),
             endpoint: endpoint_at.is_some_and(woken),
             streams: (streams_at..set.len()).any(woken),
         };
         drop(set);
+        if awake.timer {
+            self.timer.clear();
+        }
         if awake.link
             && let Some(link) = &mut self.link
         {
@@ -252,16 +260,14 @@ impl Keeper {
         awake
     }
 
-    /// Until the next thing that happens by the clock; `None` is for ever.
-    fn timeout(&self) -> Option<Timespec> {
-        let mut next = [self.phase.deadline(), self.group_signals.deadline()].into_iter().flatten().min();
-        if self.child.is_some() {
-            let settled = (self.record.entry().state == State::Starting).then(|| self.ready.settled_at());
-            next = [next, self.ready.deadline(), Some(self.next_refresh), settled].into_iter().flatten().min();
+    /// The next thing that happens by the clock.
+    fn deadline(&self) -> Option<Instant> {
+        let next = [self.phase.deadline(), self.group_signals.deadline()].into_iter().flatten().min();
+        if self.child.is_none() {
+            return next;
         }
-        let wait = next?.saturating_duration_since(Instant::now());
-        // Rounded up: poll counts in milliseconds, and a wake-up before the deadline would be one for nothing.
-        Some(Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) })
+        let settled = (self.record.entry().state == State::Starting).then(|| self.ready.settled_at());
+        [next, self.ready.deadline(), Some(self.next_refresh), settled].into_iter().flatten().min()
     }
 }
 
@@ -279,6 +285,7 @@ enum Job {
 struct Awake {
     signals: bool,
     mailbox: bool,
+    timer: bool,
     link: bool,
     endpoint: bool,
     streams: bool,

@@ -13,6 +13,7 @@ use crate::ping;
 use crate::project;
 use crate::registry::entry::Mode;
 use crate::sys::signal::{self, Signals};
+use crate::sys::timer::Timer;
 use crate::sys::{inherited, process, spawn};
 use crate::wire::{Failed, Kind, Started, Streams, VERSION};
 use rustix::fd::RawFd;
@@ -79,6 +80,7 @@ pub fn start(fd: RawFd) -> Result<Keeper, Error> {
         record,
         endpoint: None,
         mailbox: Mailbox::new()?,
+        timer: Timer::new().map_err(|error| Error::system("make a timer", error))?,
         signals,
         group_signals: GroupSignals::default(),
         ready,

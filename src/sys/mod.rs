@@ -10,4 +10,5 @@ pub mod reopen;
 pub mod signal;
 mod sock_diag;
 pub mod spawn;
+pub mod timer;
 pub mod tty;
