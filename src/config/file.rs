@@ -57,9 +57,6 @@ static KEYS: &[Key] = &[
     anyone("ready_pattern", "a text that the app prints when it is ready", |config, value| {
         text(value).map(|text| config.ready.pattern = Some(text))
     }),
-    mine("ready_path", "a path that starts with `/`", |config, value| {
-        request_path(value).map(|path| config.ready.path = Some(path))
-    }),
     mine("ready_timeout", SECONDS_TAKES, |config, value| seconds(value).map(|time| config.ready.timeout = time)),
     mine("on_hangup", "`end` or `keep`", |config, value| {
         word(value, &[("end", OnHangup::End), ("keep", OnHangup::Keep)]).map(|word| config.on_hangup = word)
@@ -165,11 +162,6 @@ fn text(value: &DeValue) -> Option<String> {
 }
 
 /// What a request line can hold as its target.
-fn request_path(value: &DeValue) -> Option<String> {
-    let path = value.as_str()?;
-    (path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())).then(|| path.to_owned())
-}
-
 fn port(value: &DeValue) -> Option<u16> {
     let number = value.as_integer()?;
     u16::from_str_radix(number.as_str(), number.radix()).ok().filter(|&port| port != 0)

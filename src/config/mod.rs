@@ -40,8 +40,6 @@ pub struct Config {
 pub struct Ready {
     /// A text that the app prints when it is ready.
     pub pattern: Option<String>,
-    /// A path that answers over HTTP when the app is ready; only such a path is ever requested.
-    pub path: Option<String>,
     /// After this time it counts as running, ready or not.
     pub timeout: Duration,
 }
@@ -82,7 +80,7 @@ impl Default for Config {
         Self {
             name: None,
             port: None,
-            ready: Ready { pattern: None, path: None, timeout: READY_TIMEOUT },
+            ready: Ready { pattern: None, timeout: READY_TIMEOUT },
             on_hangup: OnHangup::End,
             leftovers: Leftovers::Stop,
             grace: GRACE,
@@ -144,7 +142,7 @@ mod tests {
     #[test]
     fn every_key_of_the_user_is_read() {
         let (config, warnings) = user(
-            "name = 'shop'\nport = 3000\nready_pattern = 'listening'\nready_path = '/up'\nready_timeout = 2.5\n\
+            "name = 'shop'\nport = 3000\nready_pattern = 'listening'\nready_timeout = 2.5\n\
              on_hangup = 'keep'\nleftovers = 'stop-all'\ngrace = 0\ncenter = 'http://localhost:9000/'\n",
         );
         assert_eq!(warnings, Vec::<String>::new());
@@ -153,11 +151,7 @@ mod tests {
             Config {
                 name: Some("shop".into()),
                 port: Some(3000),
-                ready: Ready {
-                    pattern: Some("listening".into()),
-                    path: Some("/up".into()),
-                    timeout: Duration::from_millis(2500),
-                },
+                ready: Ready { pattern: Some("listening".into()), timeout: Duration::from_millis(2500) },
                 on_hangup: OnHangup::Keep,
                 leftovers: Leftovers::StopAll,
                 grace: Duration::ZERO,

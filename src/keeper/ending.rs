@@ -180,7 +180,9 @@ impl Keeper {
     /// Reads what is there without waiting, as far as the client takes it.
     pub(super) fn relay_rest(&mut self) {
         let watch = &mut self.ready;
-        while self.relay.read(self.link.as_mut(), |bytes| watch.output(bytes)) {}
+        while self.relay.read(self.link.as_mut(), |bytes| {
+            watch.output(bytes);
+        }) {}
     }
 
     fn left(&self, rule: Rule) -> leftovers::Left {

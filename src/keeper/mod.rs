@@ -120,7 +120,15 @@ impl Keeper {
     fn relay_output(&mut self) {
         let accepted = self.relay.flush_input();
         let watch = &mut self.ready;
-        self.relay.read(self.link.as_mut(), |bytes| watch.output(bytes));
+        let mut is_ready = false;
+        self.relay.read(self.link.as_mut(), |bytes| is_ready |= watch.output(bytes));
+        if is_ready {
+            self.look_for_ports();
+            if self.record.entry().state == State::Starting {
+                self.set_state(State::Running);
+            }
+            self.became_ready();
+        }
         if let Some(link) = &mut self.link {
             link.accept(accepted);
         }

@@ -1,5 +1,6 @@
 //! The command's port: what its process tree listens on, or what it prints, and since when.
 
+use crate::config;
 use crate::sys::ports::{self, Listener};
 use crate::sys::process;
 use std::time::{Duration, Instant};
@@ -28,6 +29,8 @@ pub struct Ready {
     /// From a URL in the output.
     printed: Option<Printed>,
     watcher: UrlWatcher,
+    /// The configured text that tells readiness, until it was printed.
+    pattern: Option<PatternWatcher>,
     spawned: Instant,
     attentive_until: Instant,
     next: Option<Instant>,
@@ -70,17 +73,18 @@ pub enum Change {
 
 impl Ready {
     /// Watches a command that is about to be spawned.
-    pub fn new(wanted: Option<u16>, published: Vec<u16>, timeout: Duration) -> Self {
+    pub fn new(wanted: Option<u16>, published: Vec<u16>, config: &config::Ready) -> Self {
         let now = Instant::now();
         Self {
             wanted,
             published,
             printed: None,
             watcher: UrlWatcher::default(),
+            pattern: config.pattern.as_ref().map(|text| PatternWatcher::new(text)),
             spawned: now,
             attentive_until: now + ATTENTIVE,
             next: Some(now + LOOK),
-            timeout,
+            timeout: config.timeout,
             seen: Vec::new(),
             answered: false,
             open: Vec::new(),
@@ -103,18 +107,24 @@ impl Ready {
 
     /// When a run that is still `starting` counts as running.
     pub fn settled_at(&self) -> Instant {
-        let waits = self.wanted.is_some() || !self.published.is_empty();
+        let waits = self.wanted.is_some() || !self.published.is_empty() || self.pattern.is_some();
         self.spawned + if waits { self.timeout } else { SETTLED }
     }
 
-    /// The command wrote this.
-    pub fn output(&mut self, bytes: &[u8]) {
+    /// The command wrote this. `true` where that is what tells that it is ready.
+    pub fn output(&mut self, bytes: &[u8]) -> bool {
         let now = Instant::now();
         self.attentive_until = self.attentive_until.max(now + AFTER_OUTPUT);
         self.next.get_or_insert(now + LOOK);
         if let Some(printed) = self.watcher.look(bytes) {
             self.printed = Some(printed);
         }
+        let matched = self.pattern.as_mut().is_some_and(|pattern| pattern.look(bytes));
+        if matched {
+            self.pattern = None;
+            self.answered = true;
+        }
+        matched
     }
 
     /// The ports as they were last seen.
@@ -138,7 +148,7 @@ impl Ready {
             return Change::Nothing;
         }
         self.now = ports;
-        if self.now.port.is_some() && !self.answered {
+        if self.now.port.is_some() && !self.answered && self.pattern.is_none() {
             self.answered = true;
             return Change::Ready;
         }
@@ -212,7 +222,7 @@ impl UrlWatcher {
         text.extend_from_slice(&bytes[..bytes.len().min(SEARCHED)]);
         let found = text.windows(4).enumerate().filter(|(_, window)| *window == b"http").find_map(|(at, _)| {
             let rest = &text[at..(at + LONGEST).min(text.len())];
-            parse_url(&without_escapes(rest))
+            parse_url(&url_like(rest))
         });
         let keep = text.len().saturating_sub(LONGEST);
         self.tail = text.split_off(keep);
@@ -224,24 +234,53 @@ impl UrlWatcher {
     }
 }
 
-/// The bytes without escape sequences (ECMA-48: ESC [ … a final byte from `@` to `~`), up to the first space.
-fn without_escapes(bytes: &[u8]) -> String {
-    let mut text = String::new();
+/// Waits for a text in the output, also in pieces and with colours inside.
+struct PatternWatcher {
+    text: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl PatternWatcher {
+    fn new(text: &str) -> Self {
+        Self { text: text.as_bytes().to_vec(), tail: Vec::new() }
+    }
+
+    fn look(&mut self, bytes: &[u8]) -> bool {
+        let mut text = std::mem::take(&mut self.tail);
+        text.extend_from_slice(bytes);
+        let plain = plain(&text);
+        if plain.windows(self.text.len().max(1)).any(|window| window == self.text) {
+            return true;
+        }
+        // As much again as the text for the escape sequences within it.
+        let keep = text.len().saturating_sub(self.text.len() + LONGEST);
+        self.tail = text.split_off(keep);
+        false
+    }
+}
+
+/// The bytes without escape sequences (ECMA-48: ESC [ … a final byte from `@` to `~`).
+fn plain(bytes: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(bytes.len());
     let mut rest = bytes.iter();
     while let Some(&byte) = rest.next() {
-        match byte {
-            0x1b => {
-                if rest.next() == Some(&b'[') {
-                    rest.find(|byte| (0x40..=0x7e).contains(*byte));
-                }
-            }
-            0x21..=0x7e => text.push(byte as char),
-            _ => {
-                // The end of the URL is known: an incomplete one has none yet.
-                text.push(' ');
-                break;
-            }
+        if byte != 0x1b {
+            text.push(byte);
+        } else if rest.next() == Some(&b'[') {
+            rest.find(|byte| (0x40..=0x7e).contains(*byte));
         }
+    }
+    text
+}
+
+/// The same, up to the first byte that no URL has, which becomes a space.
+fn url_like(bytes: &[u8]) -> String {
+    let plain = plain(bytes);
+    let end = plain.iter().position(|byte| !(0x21..=0x7e).contains(byte));
+    let mut text: String = plain[..end.unwrap_or(plain.len())].iter().map(|&byte| char::from(byte)).collect();
+    // Only then is its end known: what the piece ends with may go on.
+    if end.is_some() {
+        text.push(' ');
     }
     text
 }
@@ -298,6 +337,14 @@ mod tests {
         ] {
             assert_eq!(found(&[text]), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_configured_text_is_found_in_pieces_and_colours() {
+        let mut pattern = PatternWatcher::new("compiled in");
+        assert!(!pattern.look(b"comp"));
+        assert!(!pattern.look(b"iling\r\n\x1b[1mcompi"));
+        assert!(pattern.look(b"led\x1b[0m in 3 s"));
     }
 
     #[test]

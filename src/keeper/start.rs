@@ -71,7 +71,7 @@ pub fn start(fd: RawFd) -> Result<Keeper, Error> {
     let name = request.launch.name.clone().or_else(|| config.name.clone()).unwrap_or_else(|| project.name.clone());
     let (record, lost) = Record::new(Birth { project: &project, name, command: &request.command, mode });
     let wanted = request.launch.port.or(config.port);
-    let ready = Ready::new(wanted, project.ports.clone(), config.ready.timeout);
+    let ready = Ready::new(wanted, project.ports.clone(), &config.ready);
     let now = Instant::now();
     let mut keeper = Keeper {
         link: Some(link),

@@ -93,3 +93,22 @@ fn another_port_is_found_when_it_changes() {
     assert_ne!(second.url, first.url);
     stop_all(&sandbox);
 }
+
+/// A project may say what its server prints when it is ready: then an open port alone is not enough.
+#[test]
+fn a_configured_text_tells_readiness() {
+    let sandbox = Sandbox::new();
+    sandbox.write("project/wrap.toml", "name = 'shop'\nready_pattern = 'compiled'\n");
+    sandbox.hook("tell", "wrap.on('ready', function(instance) print('ready ' .. tostring(instance.port)) end)");
+    let server = "const s = require('http').createServer(); s.listen(0, '127.0.0.1', () => { console.log('open'); \
+                  process.stdin.once('data', () => console.log('com' + 'piled')); })";
+    let terminal = sandbox.wrap(["node", "-e", server]).terminal();
+    terminal.wait_for("open");
+    let starting = sandbox.wait_instances("its port", |list| list.iter().find(|one| one.port.is_some()).cloned());
+    assert_eq!(starting.status, "starting");
+    terminal.line("");
+    terminal.wait_for(&format!("wrap: hook tell: ready {}", starting.port.expect("a port")));
+    assert_eq!(sandbox.wait_one("healthy").project_name, "shop");
+    terminal.send(crate::harness::CTRL_C);
+    terminal.wait_end();
+}
