@@ -68,7 +68,8 @@ pub enum Kind {
     Output = 35,
     /// Keeper: output of standard error (pipe mode).
     ErrorOutput = 36,
-    /// Keeper: the command was stopped by this signal (one byte).
+    /// Keeper: the command was stopped by this signal (one byte); a second byte of 1 says that its terminal is in the
+    /// hands of another group of its own.
     Stopped = 37,
     /// Keeper: a key raised this signal (one byte) in the command's terminal.
     Raised = 38,
@@ -78,13 +79,15 @@ pub enum Kind {
     Notice = 40,
     /// Keeper: the command has ended ([`Ended`], as JSON). The last frame.
     Ended = 41,
+    /// Keeper: nobody writes to standard output any more.
+    EndOfOutput = 43,
     /// Keeper: the command goes on without this client, which dies of this signal (one byte) or, for 0, exits
     /// with 0. The last frame.
     Detached = 42,
 }
 
 impl Kind {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::Launch,
         Self::Arguments,
         Self::Go,
@@ -107,6 +110,7 @@ impl Kind {
         Self::Notice,
         Self::Ended,
         Self::Detached,
+        Self::EndOfOutput,
     ];
 
     fn of(byte: u8) -> Option<Self> {
@@ -142,7 +146,7 @@ impl Stream {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Route {
-    /// As it is: a terminal, or closed.
+    /// As it is: a terminal, a file, a device, or closed.
     Inherited,
     /// Through a pipe of its own, relayed byte for byte.
     Relayed,

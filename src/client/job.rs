@@ -8,10 +8,11 @@ use crate::sys::signal;
 use crate::wire::{Kind, Resume};
 
 impl Client {
-    /// The command was stopped by `stop`: stop likewise, with the terminal as the shell left it.
-    pub(super) fn stopped(&mut self, stop: i32) {
+    /// The command was stopped by `stop`: stop likewise, with the terminal as the shell left it. `elsewhere` says that
+    /// the command has given its terminal to another group of its own.
+    pub(super) fn stopped(&mut self, stop: i32, elsewhere: bool) {
         let wants_terminal = matches!(stop, libc::SIGTTIN | libc::SIGTTOU);
-        if wants_terminal && self.terminal.as_ref().is_none_or(super::Terminal::is_ours) {
+        if wants_terminal && !elsewhere && self.terminal.as_ref().is_none_or(super::Terminal::is_ours) {
             // It asked for the terminal from the background, and we are in the foreground by now.
             self.resume();
             return;
@@ -24,13 +25,22 @@ impl Client {
         signal::catch_again(stop, &saved);
         // What came meanwhile goes first: a bare command would find it pending when it is continued, and one that is
         // continued in the background may be stopped again before it arrived.
+        let mut continued = false;
         for received in self.signals.take() {
-            if received.signal != libc::SIGCONT {
+            if received.signal == libc::SIGCONT {
+                continued = true;
+            } else {
                 self.signal(received);
             }
         }
-        // Continued; or never stopped, where our group is orphaned: then the command cannot stay stopped either.
-        self.resume();
+        if continued || !wants_terminal {
+            self.resume();
+        } else {
+            // Never stopped: our group is orphaned (setsid(2); a disowned job whose shell is gone), and nobody will
+            // ever give it the terminal. Bare, the command's read would fail; here it waits for input that never
+            // comes. Continued in the background it would be stopped again at once, and so for ever.
+            self.outbox.push_json(Kind::Resume, &Resume { foreground: true, modes: None });
+        }
     }
 
     /// We run, and perhaps in another place than before: look at the terminal anew and let the command go on.

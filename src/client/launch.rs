@@ -1,5 +1,6 @@
 //! The start: what the streams are, a keeper, and what it needs to know.
 
+use super::tell::tell;
 use super::{CAUGHT, Client, Outcome, Outputs, Plan, Terminal};
 use crate::error::{Error, not_started};
 use crate::registry::entry::Mode;
@@ -8,7 +9,7 @@ use crate::sys::signal::Signals;
 use crate::sys::tty::{Modes, Size};
 use crate::sys::{inherited, process, spawn};
 use crate::wire::{Failed, Kind, Launch, Outbox, Route, Streams, VERSION};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::fs::{FileType, fstat};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::termios::isatty;
@@ -31,8 +32,8 @@ pub fn bare(plan: &Plan) -> Outcome {
 /// Says why nothing runs, and what was perhaps meant.
 pub fn say_failed(plan: &Plan, failed: &Failed) {
     match (plan.suggest)(&plan.command[0]).filter(|_| failed.code == NOT_FOUND) {
-        Some(hint) => eprintln!("wrap: {}; {hint}", failed.message),
-        None => eprintln!("wrap: {}", failed.message),
+        Some(hint) => tell(&format!("{}; {hint}", failed.message)),
+        None => tell(&failed.message),
     }
 }
 
@@ -56,6 +57,7 @@ pub fn launch(plan: Plan) -> Result<Client, Box<(Error, Plan)>> {
 
 /// A client but for its plan.
 struct Parts {
+    inherited: Vec<RawFd>,
     mode: Mode,
     keeper: u32,
     socket: OwnedFd,
@@ -68,9 +70,10 @@ struct Parts {
 
 impl Parts {
     fn into_client(self, plan: Plan) -> Client {
-        let Self { mode, keeper, socket, outbox, signals, terminal, input, outputs } = self;
+        let Self { inherited, mode, keeper, socket, outbox, signals, terminal, input, outputs } = self;
         Client {
             plan,
+            inherited,
             mode,
             keeper,
             socket,
@@ -94,7 +97,7 @@ fn prepare(plan: &Plan) -> Result<Parts, Error> {
 
     let signals = Signals::catch(&CAUGHT).map_err(|error| Error::system("catch signals", error))?;
     // If the keeper is killed, what it started becomes ours to finish instead of init's.
-    process::become_subreaper();
+    process::become_subreaper(true);
     let inherited = inherited::descriptors();
     let (socket, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
@@ -110,21 +113,21 @@ fn prepare(plan: &Plan) -> Result<Parts, Error> {
     let keeper =
         start_keeper(theirs.as_fd(), in_terminal_mode, plan).map_err(|error| Error::system("start a keeper", error))?;
     drop(theirs);
-    inherited::close(&inherited);
 
     let streams = if in_terminal_mode {
         let replaced = if plan.detach { [true; 3] } else { [true, true, terminals[2] || plan.pty && !on_terminal] };
         terminal_streams(terminal.as_mut(), before, replaced)
     } else {
-        pipe_streams(stdio, terminals)
+        pipe_streams(stdio)
     };
     let outputs = match &streams {
         _ if plan.detach => Outputs::default(),
-        Streams::Terminal { .. } => Outputs::new(sink(stdio[1]), None),
-        Streams::Pipe { out, err } => Outputs::new(
-            Some(()).filter(|()| *out == Route::Relayed).and_then(|()| sink(stdio[1])),
-            Some(()).filter(|()| *err == Route::Relayed).and_then(|()| sink(stdio[2])),
-        ),
+        Streams::Terminal { .. } => Outputs::new(sink(stdio[1]), None, Vec::new()),
+        Streams::Pipe { out, err } => {
+            let sink_of = |route: Route, fd: usize| if route == Route::Relayed { sink(stdio[fd]) } else { None };
+            let relayed = [(1, *out), (2, *err)].into_iter().filter(|(_, route)| *route != Route::Inherited);
+            Outputs::new(sink_of(*out, 1), sink_of(*err, 2), relayed.map(|(fd, _)| fd).collect())
+        }
     };
     let input = (plan.pty && !on_terminal && !plan.detach && !inherited::was_closed(0))
         .then(|| stdio[0].try_clone_to_owned().ok())
@@ -145,7 +148,7 @@ fn prepare(plan: &Plan) -> Result<Parts, Error> {
     // What does not fit goes with the loop; a keeper that is gone already shows itself there.
     let _ = outbox.flush(&socket);
     let mode = if in_terminal_mode { Mode::Terminal } else { Mode::Pipe };
-    Ok(Parts { mode, keeper, socket, outbox, signals, terminal, input, outputs })
+    Ok(Parts { inherited, mode, keeper, socket, outbox, signals, terminal, input, outputs })
 }
 
 /// Takes the terminal and says all about it that the command's own is to have.
@@ -168,10 +171,13 @@ fn terminal_streams(terminal: Option<&mut Terminal>, before: Option<Modes>, repl
     Streams::Terminal { modes: before, size: terminal.size(), foreground, terminals: replaced, typed }
 }
 
-/// Terminals and closed streams are inherited; the others are relayed, as one where both are the same file.
-fn pipe_streams(stdio: [BorrowedFd<'_>; 3], terminals: [bool; 3]) -> Streams {
+/// Pipes and sockets are relayed, as one where both are the same. Terminals, files and devices are inherited as they
+/// are: a full disk is the command's to hear of, and a file has one position for all who write to it.
+fn pipe_streams(stdio: [BorrowedFd<'_>; 3]) -> Streams {
     let route = |fd: usize| {
-        if terminals[fd] || inherited::was_closed(fd as i32) { Route::Inherited } else { Route::Relayed }
+        let kind = fstat(stdio[fd]).map(|stat| FileType::from_raw_mode(stat.st_mode));
+        let is_relayed = matches!(kind, Ok(FileType::Fifo | FileType::Socket)) && !inherited::was_closed(fd as RawFd);
+        if is_relayed { Route::Relayed } else { Route::Inherited }
     };
     let (out, mut err) = (route(1), route(2));
     if out == Route::Relayed && err == Route::Relayed && same_file(stdio[1], stdio[2]) {

@@ -5,17 +5,19 @@ mod job;
 mod launch;
 mod orphan;
 mod outputs;
+mod tell;
 mod terminal;
 
-use crate::registry::entry::Mode;
+use crate::files;
+use crate::registry::entry::{Mode, SHORT_ID};
 use crate::sys::inherited;
 use crate::sys::signal::{self, Received, Signals};
 use crate::wire::{Decoder, Ended, Failed, Frame, INPUT_WINDOW, Kind, Outbox, REPORT_STEP, Started, Stream, report};
 use outputs::Outputs;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, OwnedFd, RawFd};
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use terminal::Terminal;
@@ -81,7 +83,7 @@ pub fn run(plan: Plan) -> Outcome {
         Err(failed) => {
             let (error, plan) = *failed;
             // The command always runs: without a keeper it runs as if we were not there.
-            eprintln!("wrap: {error}; running `{}` without wrap", plan.command[0].display());
+            tell::tell(&format!("{error}; running `{}` without wrap", plan.command[0].display()));
             launch::bare(&plan)
         }
     }
@@ -102,6 +104,8 @@ struct Client {
     /// With `--pty` and no terminal on it: standard input, until its end.
     input: Option<OwnedFd>,
     outputs: Outputs,
+    /// Descriptors of the caller's that only the command needs.
+    inherited: Vec<RawFd>,
     /// Input bytes sent and not yet accepted.
     under_way: usize,
     started: Option<Started>,
@@ -182,6 +186,7 @@ impl Client {
             Kind::ErrorOutput => self.outputs.write(Stream::Err, frame.payload),
             Kind::Started => {
                 self.started = frame.json().ok();
+                self.let_go_of_streams();
                 if self.plan.detach {
                     return Some(self.leave());
                 }
@@ -194,10 +199,17 @@ impl Client {
             }
             Kind::Bare => {
                 self.give_terminal_back();
-                eprintln!("wrap: {}; running `{}` without wrap", frame.text(), self.plan.command[0].display());
+                let name = self.plan.command[0].display().to_string();
+                if self.plan.detach {
+                    tell::tell(&format!("{}; `{name}` cannot be started", frame.text()));
+                    return Some(Outcome::Exit(1));
+                }
+                tell::tell(&format!("{}; running `{name}` without wrap", frame.text()));
                 return Some(launch::bare(&self.plan));
             }
-            Kind::Stopped => self.stopped(frame.number()),
+            Kind::Stopped => self.stopped(frame.number(), frame.payload.get(1) == Some(&1)),
+            // Only a key of our own terminal: with `--pty` and piped input nobody has pressed one.
+            Kind::Raised if self.terminal.is_none() => {}
             Kind::Raised => {
                 // The others in our group, a shell script or make, get it as the outer terminal would have sent it.
                 // Our own handler passes over what we sent ourselves.
@@ -208,6 +220,7 @@ impl Client {
                 self.under_way = self.under_way.saturating_sub(count);
             }
             Kind::Notice => self.say(&frame.text()),
+            Kind::EndOfOutput => self.outputs.end_out(),
             Kind::Ended => {
                 return Some(match frame.json() {
                     Ok(Ended::Code(code)) => Outcome::Exit(code as u8),
@@ -233,6 +246,14 @@ impl Client {
         if received.sender == Some(std::process::id()) {
             return;
         }
+        if self.ended.is_some() {
+            // The command is gone; what waits is its last output, and whoever wants us gone wants that gone too.
+            if matches!(received.signal, libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM) {
+                self.outputs.close();
+                self.ended = Some(Outcome::Die(received.signal));
+            }
+            return;
+        }
         match received.signal {
             libc::SIGWINCH => self.send_size(),
             libc::SIGCONT => self.resume(),
@@ -241,6 +262,14 @@ impl Client {
             // A key in the caller's terminal: the kernel sent it to the command as well.
             _ if self.mode == Mode::Pipe && received.from_kernel => {}
             signal => self.outbox.push(Kind::Signal, &[signal as u8]),
+        }
+    }
+
+    /// The command has its own copies now: ours would keep a pipe of the caller's open after it closed them.
+    fn let_go_of_streams(&mut self) {
+        inherited::close(&std::mem::take(&mut self.inherited));
+        if self.mode == Mode::Pipe {
+            inherited::replace_by_null(&self.outputs.relayed());
         }
     }
 
@@ -308,12 +337,14 @@ impl Client {
 
     /// Detached, once it is started: say what it is called, and leave.
     fn leave(&mut self) -> Outcome {
-        if let Some(started) = &self.started {
-            let id = &started.instance_id;
-            println!("{} {}", started.name, id.get(id.len().saturating_sub(6)..).unwrap_or(id));
-        }
         self.outbox.push(Kind::Detach, &[]);
         let _ = self.outbox.flush(&self.socket);
+        if let Some(started) = &self.started {
+            let id = &started.instance_id;
+            let short = id.get(id.len().saturating_sub(SHORT_ID)..).unwrap_or(id);
+            // A reader that left does not want to know.
+            let _ = writeln!(io::stdout(), "{} {short}", files::printable(&started.name, NAME_CHARS));
+        }
         Outcome::Exit(0)
     }
 
@@ -323,28 +354,33 @@ impl Client {
         }
     }
 
-    /// A line of ours on stderr; a raw terminal does not return the carriage by itself.
-    fn say(&self, text: &str) {
-        let end = if self.terminal.as_ref().is_some_and(Terminal::is_taken) { "\r\n" } else { "\n" };
-        eprint!("wrap: {text}{end}");
+    /// A line of ours on standard error. Where that is relayed, it takes its turn behind what the command wrote.
+    fn say(&mut self, text: &str) {
+        if !self.outputs.say(&tell::line(text)) {
+            tell::tell(text);
+        }
     }
 
     fn wait(&self) -> io::Result<Ready> {
         let mut set = Vec::with_capacity(5);
-        let socket = if self.outbox.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
-        // An ended run's socket is at its end and would be readable for ever.
-        let socket = if self.ended.is_some() { PollFlags::empty() } else { socket };
-        set.push(PollFd::new(&self.socket, socket));
         set.push(PollFd::new(&self.signals, PollFlags::IN));
+        // An ended run's socket is at its end, which poll reports unasked and without pause.
+        let mut socket = None;
+        if self.ended.is_none() {
+            socket = Some(set.len());
+            let flags = if self.outbox.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
+            set.push(PollFd::new(&self.socket, flags));
+        }
         let input = match (&self.terminal, &self.input) {
             (Some(terminal), _) if terminal.is_taken() => Some(terminal.as_fd()),
             (None, Some(input)) => Some(input.as_fd()),
             _ => None,
         };
         let input = input.filter(|_| self.under_way < INPUT_WINDOW || self.ended.is_some());
-        if let Some(input) = &input {
-            set.push(PollFd::from_borrowed_fd(*input, PollFlags::IN));
-        }
+        let input_at = input.map(|input| {
+            set.push(PollFd::from_borrowed_fd(input, PollFlags::IN));
+            set.len() - 1
+        });
         let outputs = set.len();
         self.outputs.watch(&mut set);
         loop {
@@ -355,15 +391,19 @@ impl Client {
             }
         }
         let ready = |fd: &PollFd<'_>| !fd.revents().is_empty();
+        let of_socket = socket.map_or(PollFlags::empty(), |at| set[at].revents());
         Ok(Ready {
-            socket_in: set[0].revents().intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR),
-            socket_out: set[0].revents().contains(PollFlags::OUT),
-            signals: ready(&set[1]),
-            input: input.is_some() && ready(&set[2]),
+            socket_in: of_socket.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR),
+            socket_out: of_socket.contains(PollFlags::OUT),
+            signals: ready(&set[0]),
+            input: input_at.is_some_and(|at| ready(&set[at])),
             outputs: set[outputs..].iter().any(ready),
         })
     }
 }
+
+/// As many characters of a name are shown as the registry keeps of it.
+const NAME_CHARS: usize = 100;
 
 /// Ctrl-C as a raw terminal hands it over.
 const INTERRUPT: u8 = 3;

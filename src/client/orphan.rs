@@ -1,8 +1,10 @@
 //! The keeper died: we are the next parent of everything it had started (a subreaper), and finish it.
 
+use super::tell::tell;
 use super::{Client, Outcome, launch};
 use crate::end::{self, Ending};
 use crate::registry::Registry;
+use crate::sweep::INSTANCE_VARIABLE;
 use crate::sys::process;
 use rustix::process::{WaitOptions, WaitStatus, wait};
 use std::time::Duration;
@@ -15,26 +17,26 @@ impl Client {
         if self.plan.detach {
             return Outcome::Exit(0);
         }
-        eprintln!(
-            "wrap: the keeper ({}) was killed; ending what it ran: `{}`",
+        self.say(&format!(
+            "the keeper ({}) was killed; ending what it ran: `{}`",
             self.keeper,
             self.plan.command[0].display()
-        );
+        ));
         let id = started.instance_id.clone();
         let ended = end::end(&Ending {
             roots: &[(started.pid, started.token)],
-            also: &|one| process::has_environment(one.pid, "WRAP_INSTANCE_ID", &id),
+            also: &|one| process::has_environment(one.pid, INSTANCE_VARIABLE, &id),
             spare_sessions: true,
             grace: Duration::from_millis(started.grace),
         });
         for one in ended.killed {
-            eprintln!("wrap: killed `{}` ({}), which did not end when asked", one.name, one.pid);
+            self.say(&format!("killed `{}` ({}), which did not end when asked", one.name, one.pid));
         }
         for (one, reason) in ended.refused {
-            eprintln!("wrap: `{}` ({}) is left: {reason}", one.name, one.pid);
+            self.say(&format!("`{}` ({}) is left: {reason}", one.name, one.pid));
         }
         if let Err(error) = Registry::forget(&started.instance_id, self.keeper) {
-            eprintln!("wrap: {error}; `wrap clean` removes the entry");
+            self.say(&format!("{error}; `wrap clean` removes the entry"));
         }
         // What the kernel left of the command for us to wait for, if it was ours by then.
         Self::status_of(started.pid).unwrap_or(Outcome::Exit(1))
@@ -42,19 +44,21 @@ impl Client {
 
     /// Whether the command was started is told by what it left: then it must not run a second time.
     fn died_before_start(&mut self) -> Outcome {
-        let keeper = self.keeper;
-        let ours = process::descendants(std::process::id());
-        let command = ours.into_iter().find(|one| one.pid != keeper);
+        // Every command is told its instance; whoever exec'ed us may have had children of its own.
+        let outer = std::env::var(INSTANCE_VARIABLE).ok();
+        let command = process::descendants(std::process::id())
+            .into_iter()
+            .find(|one| process::environment(one.pid, INSTANCE_VARIABLE).is_some_and(|id| Some(id) != outer));
         match command {
             None => {
-                eprintln!(
-                    "wrap: the keeper ended before it could start `{}`; running it without wrap",
+                tell(&format!(
+                    "the keeper ended before it could start `{}`; running it without wrap",
                     self.plan.command[0].display()
-                );
+                ));
                 launch::bare(&self.plan)
             }
             Some(command) => {
-                eprintln!("wrap: the keeper ended as it started `{}`", self.plan.command[0].display());
+                tell(&format!("the keeper ended as it started `{}`", self.plan.command[0].display()));
                 let _ = end::end(&Ending {
                     roots: &[(command.pid, command.token)],
                     also: &|_| false,

@@ -3,6 +3,7 @@
 use crate::sys::reopen::Sink;
 use crate::wire::Stream;
 use rustix::event::{PollFd, PollFlags};
+use rustix::fd::RawFd;
 use std::io;
 
 /// Both outputs. One that nobody reads holds up only itself.
@@ -10,6 +11,8 @@ use std::io;
 pub struct Outputs {
     out: Output,
     err: Output,
+    /// Which of our own standard streams the sinks were made from.
+    relayed: Vec<RawFd>,
 }
 
 #[derive(Default)]
@@ -20,14 +23,44 @@ struct Output {
     start: usize,
     /// Bytes written, or thrown away, and not yet reported.
     written: usize,
+    /// Nothing will come any more: the sink is closed once all is written.
+    ending: bool,
     /// Set when the sink went away, until it was told.
     newly_closed: bool,
 }
 
 impl Outputs {
     /// Writes to these sinks; what has none is thrown away.
-    pub fn new(out: Option<Sink>, err: Option<Sink>) -> Self {
-        Self { out: Output { sink: out, ..Output::default() }, err: Output { sink: err, ..Output::default() } }
+    pub fn new(out: Option<Sink>, err: Option<Sink>, relayed: Vec<RawFd>) -> Self {
+        let output = |sink| Output { sink, ..Output::default() };
+        Self { out: output(out), err: output(err), relayed }
+    }
+
+    /// Standard streams of ours that only the sinks need.
+    pub fn relayed(&self) -> Vec<RawFd> {
+        self.relayed.clone()
+    }
+
+    /// Writes a line of ours where standard error goes, behind what waits there; `false` where it is not relayed.
+    pub fn say(&mut self, line: &str) -> bool {
+        if !self.relayed.contains(&2) {
+            return false;
+        }
+        let output = if self.err.sink.is_some() { &mut self.err } else { &mut self.out };
+        output.write(line.as_bytes());
+        // It is none of the command's: it must not count as taken.
+        output.written = output.written.saturating_sub(line.len());
+        true
+    }
+
+    /// The command has closed its standard output: so do we, after what waits. Where that is standard error, too, it
+    /// stays open: our own lines go there.
+    pub fn end_out(&mut self) {
+        if self.relayed.contains(&2) && self.err.sink.is_none() {
+            return;
+        }
+        self.out.ending = true;
+        self.out.end_if_done();
     }
 
     fn of(&mut self, stream: Stream) -> &mut Output {
@@ -122,6 +155,13 @@ impl Output {
         self.start += done;
         if self.sink.is_none() || self.left() == 0 {
             self.take_all();
+        }
+        self.end_if_done();
+    }
+
+    fn end_if_done(&mut self) {
+        if self.ending && self.left() == 0 {
+            self.sink = None;
         }
     }
 

@@ -7,7 +7,7 @@ use crate::registry::entry::Entry;
 use crate::registry::health::{Health, Status};
 use crate::registry::target::{self, TargetError};
 use crate::render::visible;
-use crate::sweep::{GRACE, end_orphan, forget, sweep, with_hooks};
+use crate::sweep::{end_orphan, forget, sweep, with_hooks};
 use crate::sys::process;
 use anyhow::{Context, bail};
 use serde::Deserialize;
@@ -15,9 +15,9 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How much longer than the grace a keeper may take to answer: what was killed is given 3 seconds to be gone, for the
-/// command and again for what it left behind.
-const ANSWER: Duration = Duration::from_secs(10);
+/// How long a keeper may take to answer: the longest grace that can be configured, for the command and for what it
+/// left behind, and a little more. Nobody has to wait for it: Ctrl-C leaves the keeper to it.
+const ANSWER: Duration = Duration::from_hours(49);
 
 /// The exit code of a verb that Ctrl-C ended, as shells count: 128 and SIGINT.
 const INTERRUPTED: i32 = 130;
@@ -92,9 +92,11 @@ fn stop(entry: &Entry, health: Health) -> anyhow::Result<String> {
     if health.status == Status::Unknown {
         bail!("it runs in another container or on `{}`; stop it there", visible(&entry.host));
     }
-    if health.keeper_answers == Some(true) {
+    // Not asked is no answer: a keeper whose command has ended is at work on what it left.
+    let keeper_lives = process::is_alive(entry.pid, entry.pid_token);
+    if health.keeper_answers == Some(true) || (health.keeper_answers.is_none() && keeper_lives) {
         let path = format!("/api/instances/{}/terminate", entry.instance_id);
-        let response = api::call(entry, Method::POST, &path, None, GRACE + ANSWER)?;
+        let response = api::call(entry, Method::POST, &path, None, ANSWER)?;
         if response.status != 200 {
             bail!("its keeper answered {}: {}", response.status, String::from_utf8_lossy(&response.body));
         }

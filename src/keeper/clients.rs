@@ -3,8 +3,8 @@
 use super::life::{Escalation, Phase};
 use super::{Job, Keeper, command};
 use crate::config::OnHangup;
-use crate::sys::process;
 use crate::sys::tty::Modes;
+use crate::sys::{inherited, process};
 use crate::wire::{Ended, Frame, Kind, Resume, Stream};
 
 impl Keeper {
@@ -77,25 +77,39 @@ impl Keeper {
             link.accept(typed.accepted);
         }
         let Some(raised) = typed.raised else { return };
-        if matches!(self.phase, Phase::Preparing) {
-            // There is no command yet that the key could have reached.
-            self.phase = Phase::Over(Ended::Signal(raised));
-            return;
+        let preparing = matches!(self.phase, Phase::Preparing);
+        let to_command = self.child.is_some_and(|child| raised.group == Some(child.pid));
+        // A key for a job inside (a shell's, a debugger's) is nothing to those above us.
+        if (preparing || to_command)
+            && let Some(link) = &mut self.link
+        {
+            link.send(Kind::Raised, &[raised.signal as u8]);
         }
-        self.was_interrupted = true;
-        if let Some(link) = &mut self.link {
-            link.send(Kind::Raised, &[raised as u8]);
+        if preparing {
+            // There is no command yet that the key could have reached.
+            self.before_command(raised.signal);
+        } else {
+            self.was_interrupted |= to_command;
         }
     }
 
     /// The client got a signal that is the command's. In a session of its own nobody else has sent it there.
     fn client_signalled(&mut self, number: i32) {
         if matches!(self.phase, Phase::Preparing) {
-            self.phase = Phase::Over(Ended::Signal(number));
+            self.before_command(number);
         } else if self.relay.pty().is_some() {
             self.signal_command(number);
         } else {
             self.group_signals.client_got(number);
+        }
+    }
+
+    /// A signal while the start hooks run: it would have stopped or ended the command, so it does that to the run.
+    fn before_command(&mut self, number: i32) {
+        if number != libc::SIGTSTP {
+            self.phase = Phase::Over(Ended::Signal(number));
+        } else if let Some(link) = &mut self.link {
+            link.send(Kind::Stopped, &[number as u8, 0]);
         }
     }
 
@@ -119,16 +133,35 @@ impl Keeper {
         // What it wrote before goes first: the client stops, too, and would show it only when it goes on.
         self.relay_rest();
         let before = self.relay.pty().and_then(command::take_foreground);
+        let wants_terminal = matches!(number, libc::SIGTTIN | libc::SIGTTOU);
+        let ours = std::process::id();
+        let own = self.child.map(|child| child.pid);
+        let elsewhere = wants_terminal && before.is_some_and(|group| group != ours && Some(group) != own);
         self.job = match self.job {
+            // What wants the terminal gets it itself, when it goes on.
+            _ if wants_terminal => Job::Stopped(None),
             // Stopped twice: the terminal was taken away the first time.
             Job::Stopped(Some(group)) => Job::Stopped(Some(group)),
             _ => Job::Stopped(before),
         };
         if let Some(link) = &mut self.link {
-            link.send(Kind::Stopped, &[number as u8]);
-        } else if matches!(number, libc::SIGTTIN | libc::SIGTTOU) {
+            link.send(Kind::Stopped, &[number as u8, u8::from(elsewhere)]);
+        } else if wants_terminal {
             // Nobody shares the terminal with it: it may have it.
             self.resume(true);
+        }
+    }
+
+    /// Somebody continued the command directly: its client, which stopped with it, goes on too.
+    pub(super) fn command_continued(&mut self) {
+        if !matches!(self.job, Job::Stopped(_)) || self.link.is_none() {
+            return;
+        }
+        if let Some((pid, token)) = self.client
+            && let Ok(Some(client)) = process::Handle::open(pid, token)
+        {
+            // One that ends in this moment needs nothing more.
+            let _ = client.signal(rustix::process::Signal::CONT);
         }
     }
 
@@ -137,7 +170,10 @@ impl Keeper {
     fn renew_modes(&mut self, modes: Option<Modes>) {
         let (Some(pty), Some(modes)) = (self.relay.pty(), modes) else { return };
         if self.given.is_some() && Modes::of(pty).ok() == self.given && modes.set(pty).is_ok() {
-            self.given = Some(modes);
+            self.given = Some(modes.clone());
+        }
+        if let Some(outer) = &mut self.outer {
+            outer.saved = modes;
         }
     }
 
@@ -173,6 +209,8 @@ impl Keeper {
             if let Some(mut link) = self.link.take() {
                 link.send(Kind::Detached, &[libc::SIGHUP as u8]);
             }
+            self.let_go();
+        } else if inherited::was_ignored(libc::SIGHUP) {
             self.let_go();
         } else if matches!(self.phase, Phase::Running) {
             self.end_command(Escalation::hang_up(self.config.grace));

@@ -87,6 +87,7 @@ pub fn spawn(
             None => builder.env_remove(name),
         };
     }
+    let replaced = [0, 1, 2].map(|fd: usize| prepared.theirs[fd].is_some());
     let [stdin, stdout, stderr] = prepared.theirs;
     for (end, set) in [
         (stdin, Command::stdin as fn(&mut Command, Stdio) -> &mut Command),
@@ -105,7 +106,7 @@ pub fn spawn(
         (Some(foreground), Some(pty)) => Standing::OwnGroup(Some(pty.as_fd()).filter(|_| foreground)),
         _ => Standing::Callers,
     };
-    let child = spawn::command(&mut builder, standing)?;
+    let child = spawn::command(&mut builder, standing, replaced)?;
     let pid = child.id();
     // It cannot have been waited for by anyone but us, so its token is its own even if it has ended already.
     let token = process::look(pid).ok().flatten().map_or(0, |process| process.token);

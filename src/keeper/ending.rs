@@ -15,10 +15,14 @@ use std::time::{Duration, Instant};
 /// everything written before is in the kernel's buffers already, and only has to be read.
 const LAST_OUTPUT: Duration = Duration::from_millis(50);
 
+/// How much is read of it at the most: more than a pipe (64 KiB) or a PTY with its work queue can hold. What comes
+/// after was written after the command's end, by a process that is kept.
+const LAST_BYTES: usize = 256 * 1024;
+
 impl Keeper {
     /// Waits for every child that has changed. What is not the command was orphaned below us.
     pub(super) fn reap(&mut self) {
-        let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
+        let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
         while let Ok(Some((pid, status))) = wait(options) {
             let is_command = self.child.is_some_and(|child| child.pid as i32 == pid.as_raw_nonzero().get());
             if !is_command || !self.command_lives() {
@@ -26,6 +30,8 @@ impl Keeper {
             }
             if let Some(stop) = status.stopping_signal() {
                 self.command_stopped(stop);
+            } else if status.continued() {
+                self.command_continued();
             } else if let Some(code) = status.exit_status() {
                 self.command_ended(Ended::Code(code));
             } else if let Some(number) = status.terminating_signal() {
@@ -72,16 +78,21 @@ impl Keeper {
             Phase::Ending(steps) => {
                 if let Some(number) = steps.due() {
                     self.signal_run(number);
+                } else if steps.is_over() {
+                    self.cannot_end();
                 }
             }
             Phase::Leftovers(..) => self.advance_leftovers(),
             Phase::Draining(ended, until) => {
                 let (ended, until) = (*ended, *until);
-                if self.relay.is_at_end() || (until <= Instant::now() && !self.is_blocked()) {
+                if self.relay.is_at_end() || self.drained >= LAST_BYTES {
                     self.phase = Phase::Over(ended);
                 } else if until <= Instant::now() {
-                    // The terminal is slow; what it has not taken is waited for.
-                    self.phase = Phase::Draining(ended, Instant::now() + LAST_OUTPUT);
+                    let more = self.relay_rest() > 0;
+                    // A slow terminal is waited for; so is what has come in this moment.
+                    let go_on = more || (self.is_blocked() && !self.relay.is_at_end());
+                    self.phase =
+                        if go_on { Phase::Draining(ended, Instant::now() + LAST_OUTPUT) } else { Phase::Over(ended) };
                 }
             }
             Phase::Adopted(ended) => {
@@ -107,6 +118,15 @@ impl Keeper {
             let others: Vec<_> = before.into_iter().filter(|process| process.pid != child.pid).collect();
             leftovers::signal_each(&others, number);
         }
+    }
+
+    /// Another user's (`wrap sudo …`), or one that the kernel holds: it is left, and loses its terminal with us.
+    fn cannot_end(&mut self) {
+        let left = self.left(Rule::StopAll).stop;
+        let names = leftovers::names(&left);
+        self.notice(&format!("{} cannot be ended by us and is left; look at it with `ps`", names.join(", ")));
+        self.terminated.left.extend(names);
+        self.phase = Phase::Over(Ended::Code(1));
     }
 
     fn advance_leftovers(&mut self) {
@@ -172,17 +192,28 @@ impl Keeper {
 
     fn drain(&mut self, ended: Ended) {
         self.relay.release_terminal();
-        self.relay_rest();
         self.phase = Phase::Draining(ended, Instant::now() + LAST_OUTPUT);
+        self.relay_rest();
         self.advance();
     }
 
     /// Reads what is there without waiting, as far as the client takes it.
-    pub(super) fn relay_rest(&mut self) {
+    pub(super) fn relay_rest(&mut self) -> usize {
         let watch = &mut self.ready;
-        while self.relay.read(self.link.as_mut(), |bytes| {
-            watch.output(bytes);
-        }) {}
+        let mut total = 0;
+        while total < LAST_BYTES {
+            let count = self.relay.read(self.link.as_mut(), |bytes| {
+                watch.output(bytes);
+            });
+            if count == 0 {
+                break;
+            }
+            total += count;
+        }
+        if matches!(self.phase, Phase::Draining(..)) {
+            self.drained += total;
+        }
+        total
     }
 
     fn left(&self, rule: Rule) -> leftovers::Left {

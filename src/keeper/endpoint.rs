@@ -67,6 +67,11 @@ impl Endpoint {
         Ok(Self { state: Standing::Waiting(Listener::Tcp(listener)), path: None, url })
     }
 
+    /// Whether nobody can find it any more, because its path was removed.
+    pub fn is_gone(&self) -> bool {
+        self.path.as_ref().is_some_and(|path| !path.exists())
+    }
+
     /// What is to be waited for, until the first caller.
     pub fn waiting(&self) -> Option<BorrowedFd<'_>> {
         match &self.state {

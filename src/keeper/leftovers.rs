@@ -1,6 +1,7 @@
 //! What a command leaves behind: found below the keeper, which is the parent of every orphan of it, and stopped.
 
 use crate::config::Leftovers as Rule;
+use crate::files;
 use crate::sys::ports;
 use crate::sys::process::{self, Handle, Process};
 use crate::sys::signal;
@@ -35,6 +36,9 @@ pub fn find(rule: Rule, session: u32, known: &[u16]) -> Left {
     Left { stop, keep }
 }
 
+/// The kernel keeps fifteen bytes of a process's name (proc(5), comm).
+const NAME: usize = 15;
+
 /// Sends a signal to each of them that is still the process that was found; a stopped one is continued, or it
 /// could not act on it.
 pub fn signal_each(processes: &[Process], number: i32) {
@@ -51,5 +55,6 @@ pub fn signal_each(processes: &[Process], number: i32) {
 
 /// `name (pid)` of each.
 pub fn names(processes: &[Process]) -> Vec<String> {
-    processes.iter().map(|process| format!("`{}` ({})", process.name, process.pid)).collect()
+    // A process names itself; escape sequences in it are not for the user's terminal.
+    processes.iter().map(|process| format!("`{}` ({})", files::printable(&process.name, NAME), process.pid)).collect()
 }

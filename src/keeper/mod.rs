@@ -79,6 +79,10 @@ struct Keeper {
     /// A key raised a signal, or one was passed on, in this run: its children are on their way out too.
     was_interrupted: bool,
     outer: Option<Outer>,
+    /// The first client's process, our parent, with its start token.
+    client: Option<(u32, u64)>,
+    /// Bytes read since the command and its leftovers are gone.
+    drained: usize,
     /// The modes that the command's terminal was given by us.
     given: Option<Modes>,
     started: Instant,
@@ -93,6 +97,8 @@ struct Keeper {
 
 impl Keeper {
     fn serve(&mut self) {
+        // What the client said right behind its request was read with it; the socket will not report it again.
+        self.hear();
         while !matches!(self.phase, Phase::Over(_)) {
             let ready = self.wait();
             if ready.signals {
@@ -172,6 +178,7 @@ impl Keeper {
                 self.look_for_ports();
                 let result = self.record.write();
                 self.registry_result(result);
+                self.return_socket();
             }
             let starting = self.record.entry().state == State::Starting;
             if starting && self.ready.settled_at() <= now {

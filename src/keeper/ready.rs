@@ -1,6 +1,7 @@
 //! The command's port: what its process tree listens on, or what it prints, and since when.
 
 use crate::config;
+use crate::sweep::INSTANCE_VARIABLE;
 use crate::sys::ports::{self, Listener};
 use crate::sys::process;
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ const INSPECTOR: u16 = 9229;
 
 /// What is known about the port.
 pub struct Ready {
+    /// Who we are to the processes below us.
+    instance_id: String,
     /// From `--port` or the configuration.
     wanted: Option<u16>,
     /// Published by the project's compose file: the listener is docker's, not of our tree.
@@ -73,9 +76,10 @@ pub enum Change {
 
 impl Ready {
     /// Watches a command that is about to be spawned.
-    pub fn new(wanted: Option<u16>, published: Vec<u16>, config: &config::Ready) -> Self {
+    pub fn new(instance_id: String, wanted: Option<u16>, published: Vec<u16>, config: &config::Ready) -> Self {
         let now = Instant::now();
         Self {
+            instance_id,
             wanted,
             published,
             printed: None,
@@ -162,6 +166,7 @@ impl Ready {
 
     fn find(&mut self, listeners: &[Listener]) {
         let mut pids: Vec<u32> = process::descendants(std::process::id()).iter().map(|process| process.pid).collect();
+        pids.retain(|pid| self.is_ours(*pid));
         pids.sort_unstable();
         let mut found: Vec<u16> = ports::of_tree(&pids, listeners).iter().map(|listener| listener.port).collect();
         // Docker's proxy listens for a container; a URL that was printed may be another process's: both count only
@@ -175,6 +180,11 @@ impl Ready {
                 self.open.push(port);
             }
         }
+    }
+
+    /// What another wrap below us runs has an instance of its own, and its port is that one's.
+    fn is_ours(&self, pid: u32) -> bool {
+        process::environment(pid, INSTANCE_VARIABLE).is_none_or(|id| id == self.instance_id)
     }
 
     fn choose(&self) -> Ports {

@@ -2,8 +2,8 @@
 
 use super::link::Link;
 use crate::sys::pty::Pty;
-use crate::sys::tty::Modes;
-use crate::wire::{OUTPUT_WINDOW, Stream};
+use crate::sys::tty::{self, Modes};
+use crate::wire::{Kind, OUTPUT_WINDOW, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use std::io;
@@ -44,12 +44,15 @@ pub struct Relay {
     /// The ends.
     pub ends: Ends,
     buffer: Vec<u8>,
+    /// The last typed byte takes the meaning from the next one.
+    quoted: bool,
+    last_typed: Option<u8>,
 }
 
 impl Relay {
     /// A relay between these ends and whoever is linked.
     pub fn new(ends: Ends) -> Self {
-        Self { ends, buffer: Vec::new() }
+        Self { ends, buffer: Vec::new(), quoted: false, last_typed: None }
     }
 
     /// The PTY, in terminal mode.
@@ -89,26 +92,29 @@ impl Relay {
         }
     }
 
-    /// Reads what the command has written and sends it on. `look` sees each piece once. `true` where there was any.
-    pub fn read(&mut self, mut link: Option<&mut Link>, mut look: impl FnMut(&[u8])) -> bool {
+    /// Reads what the command has written and sends it on. `look` sees each piece once. How much there
+    /// was.
+    pub fn read(&mut self, mut link: Option<&mut Link>, mut look: impl FnMut(&[u8])) -> usize {
         if self.buffer.is_empty() {
             self.buffer = vec![0; READ];
         }
-        let mut any = false;
+        let mut total = 0;
         for stream in [Stream::Out, Stream::Err] {
             if link.as_ref().is_some_and(|link| link.under_way(stream) >= OUTPUT_WINDOW) {
                 continue;
             }
+            let mut ended = false;
             let count = match (&mut self.ends, stream) {
-                (Ends::Terminal { pty, ended, .. }, Stream::Out) => {
+                (Ends::Terminal { pty, ended: at_end, .. }, Stream::Out) => {
                     let (count, end) = drain(&*pty, &mut self.buffer);
-                    *ended |= end;
+                    *at_end |= end;
                     count
                 }
                 (Ends::Terminal { .. }, Stream::Err) => 0,
                 (Ends::Pipe { out: end, .. }, Stream::Out) | (Ends::Pipe { err: end, .. }, Stream::Err) => {
                     let Some(pipe) = end.as_ref() else { continue };
                     let (count, at_end) = drain(pipe, &mut self.buffer);
+                    ended = at_end;
                     if at_end {
                         *end = None;
                     }
@@ -116,14 +122,20 @@ impl Relay {
                 }
             };
             if count > 0 {
-                any = true;
+                total += count;
                 if let Some(link) = &mut link {
                     link.send_output(stream, &self.buffer[..count]);
                 }
                 look(&self.buffer[..count]);
             }
+            if ended
+                && stream == Stream::Out
+                && let Some(link) = &mut link
+            {
+                link.send(Kind::EndOfOutput, &[]);
+            }
         }
-        any
+        total
     }
 
     /// Whether every end has been read to its end.
@@ -167,7 +179,8 @@ impl Relay {
     /// raises, if any, and how many bytes went.
     pub fn type_in(&mut self, bytes: &[u8]) -> Typed {
         let Ends::Terminal { pty, input, .. } = &mut self.ends else { return Typed::default() };
-        let raised = raised(pty, bytes);
+        let raised = raised(pty, bytes, &mut self.quoted);
+        self.last_typed = bytes.last().copied().or(self.last_typed);
         let mut rest = bytes;
         if input.is_empty() {
             let done = put(pty, rest);
@@ -191,9 +204,12 @@ impl Relay {
     /// Types an end of file (`--pty` with a standard input that ended), where the terminal reads lines.
     pub fn type_end_of_file(&mut self) {
         let end = self.pty().and_then(|pty| Modes::of(pty).ok()).filter(Modes::is_canonical);
-        if let Some(end) = end.and_then(|modes| modes.end_of_file()) {
+        let Some(end) = end.and_then(|modes| modes.end_of_file()) else { return };
+        // Behind a line that has no end the first one only hands over what there is (termios(3), VEOF).
+        if self.last_typed.is_some_and(|last| last != b'\n' && last != end) {
             self.type_in(&[end]);
         }
+        self.type_in(&[end]);
     }
 }
 
@@ -203,17 +219,35 @@ pub struct Typed {
     /// How many the terminal took at once.
     pub accepted: usize,
     /// The signal that a key among them raised.
-    pub raised: Option<i32>,
+    pub raised: Option<Raised>,
 }
 
-/// The signal that the last such key among these bytes raises in this terminal (INTR, QUIT, SUSP).
-fn raised(pty: &Pty, bytes: &[u8]) -> Option<i32> {
+/// A key's signal.
+#[derive(Clone, Copy)]
+pub struct Raised {
+    /// Its number.
+    pub signal: i32,
+    /// The foreground group that got it.
+    pub group: Option<u32>,
+}
+
+/// The signal that the last such key among these bytes raises in this terminal (INTR, QUIT, SUSP), and in which group.
+/// `quoted` says whether the byte before them was LNEXT (Ctrl-V), which takes the meaning from the next one.
+fn raised(pty: &Pty, bytes: &[u8], quoted: &mut bool) -> Option<Raised> {
     // Every signal key that people set is a control character; text costs no system call.
-    if !bytes.iter().any(|&byte| byte < b' ' || byte == 0x7f) {
+    if !*quoted && !bytes.iter().any(|&byte| byte < b' ' || byte == 0x7f) {
         return None;
     }
     let modes = Modes::of(pty).ok()?;
-    bytes.iter().rev().find_map(|&byte| modes.signal_of(byte))
+    let mut signal = None;
+    for &byte in bytes {
+        if std::mem::take(quoted) {
+            continue;
+        }
+        *quoted = modes.quotes(byte);
+        signal = modes.signal_of(byte).or(signal);
+    }
+    Some(Raised { signal: signal?, group: tty::foreground(pty) })
 }
 
 /// Reads until the source is empty, the buffer is full, or the source has ended: how much, and whether it ended.

@@ -2,26 +2,32 @@
 
 use super::life::{GroupSignals, Phase};
 use super::link::{Link, Request};
-use super::mailbox::{Mailbox, Message};
+use super::mailbox::{Mailbox, Message, Post};
 use super::record::{Birth, Record};
 use super::relay::Relay;
 use super::{Endpoint, Job, Keeper, Outer, REFRESH, Ready, Terminated, command};
 use crate::config;
-use crate::error::{Error, not_started};
+use crate::error::{Error, not_started, reason};
 use crate::hooks::{Event, Hooks, Notice, Outcome, Runner};
 use crate::ping;
 use crate::project;
 use crate::registry::entry::Mode;
+use crate::sweep::INSTANCE_VARIABLE;
 use crate::sys::signal::{self, Signals};
 use crate::sys::timer::Timer;
 use crate::sys::{inherited, process, spawn};
 use crate::wire::{Failed, Kind, Started, Streams, VERSION};
 use rustix::fd::RawFd;
-use rustix::fs::{Mode as FileMode, OFlags, open};
 use std::env;
 use std::ffi::OsString;
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Whether a spawn failed for want of descriptors, processes or memory, not because of the command.
+fn lacks_room(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::EAGAIN | libc::ENOMEM))
+}
 
 /// The exit code of a run that a start hook refused.
 const REFUSED: u8 = 125;
@@ -48,9 +54,17 @@ pub fn start(fd: RawFd) -> Result<Keeper, Error> {
     process::name_ourselves();
     // A limit on file sizes (ulimit -f) is to fail our write of the entry, not to kill us.
     signal::ignore(libc::SIGXFSZ);
-    process::become_subreaper();
+    // In the caller's group these would stop us with a command that reads or writes in the background.
+    signal::ignore(libc::SIGTTIN);
+    signal::ignore(libc::SIGTTOU);
+    process::become_subreaper(true);
     let mut link = Link::new(socket);
     let request = link.receive()?;
+    let mut inherited = inherited;
+    if request.launch.detached {
+        // Whoever waits for the end of a pipe of theirs waits for a command that they asked to leave behind.
+        inherited::close(&std::mem::take(&mut inherited));
+    }
     let outer = outer(&request);
 
     let (prepared, ends) = match command::prepare(&request) {
@@ -71,7 +85,7 @@ pub fn start(fd: RawFd) -> Result<Keeper, Error> {
     let name = request.launch.name.clone().or_else(|| config.name.clone()).unwrap_or_else(|| project.name.clone());
     let (record, lost) = Record::new(Birth { project: &project, name, command: &request.command, mode });
     let wanted = request.launch.port.or(config.port);
-    let ready = Ready::new(wanted, project.ports.clone(), &config.ready);
+    let ready = Ready::new(record.entry().instance_id.clone(), wanted, project.ports.clone(), &config.ready);
     let now = Instant::now();
     let mut keeper = Keeper {
         link: Some(link),
@@ -91,6 +105,8 @@ pub fn start(fd: RawFd) -> Result<Keeper, Error> {
         child: None,
         job: Job::Running,
         was_interrupted: false,
+        client: client(),
+        drained: 0,
         given: outer.as_ref().map(|outer| outer.saved.clone()),
         outer,
         started: now,
@@ -109,6 +125,12 @@ pub fn start(fd: RawFd) -> Result<Keeper, Error> {
     keeper.open_endpoint();
     keeper.run_start_hooks();
     Ok(keeper)
+}
+
+/// Who started us. A client that ended meanwhile left us to another parent, which the missing link will tell.
+fn client() -> Option<(u32, u64)> {
+    let pid = rustix::process::getppid()?.as_raw_nonzero().get() as u32;
+    Some((pid, process::token(pid)?))
 }
 
 /// The client's terminal, to be mended if the client is killed; a copy, as standard input goes to the command.
@@ -134,6 +156,16 @@ impl Keeper {
         }
     }
 
+    /// The registry's directory was removed, and the socket in it: there is another now.
+    pub(super) fn return_socket(&mut self) {
+        if self.endpoint.as_ref().is_some_and(Endpoint::is_gone) {
+            self.endpoint = None;
+            self.open_endpoint();
+            let result = self.record.write();
+            self.registry_result(result);
+        }
+    }
+
     fn run_start_hooks(&mut self) {
         let hooks = Hooks::find();
         if hooks.is_empty() {
@@ -143,7 +175,8 @@ impl Keeper {
         let (notices, post) = (self.mailbox.post(), self.mailbox.post());
         let notice: Notice = Arc::new(move |text| notices.send(Message::Notice(text)));
         let runner = Runner::new(hooks, notice);
-        runner.fire(Event::Start, self.instance(), move |outcome| post.send(Message::Prepared(outcome)));
+        let answer = Answer(Some(post));
+        runner.fire(Event::Start, self.instance(), move |outcome| answer.give(outcome));
         self.hooks = Some(runner);
     }
 
@@ -165,6 +198,11 @@ impl Keeper {
         inherited::close(&self.inherited);
         let child = match spawned {
             Ok(child) => child,
+            Err(error) if lacks_room(&error) => {
+                // Not the command's fault but ours, who need more than it does: the client runs it bare.
+                self.bare(&format!("cannot start `{}`: {}", self.command[0].display(), reason(&error)));
+                return;
+            }
             Err(error) => {
                 let (code, message) = not_started(&self.command[0], &error);
                 self.fail(code, message);
@@ -192,18 +230,28 @@ impl Keeper {
         }
         let result = self.record.spawned(child);
         self.registry_result(result);
-        let_go_of_streams();
+        // The command has its streams: ours would keep a pipe of the caller's open after it closed its own.
+        inherited::replace_by_null(&[1, 2]);
         ping::send(&self.config.center, self.record.entry().public());
     }
 
     /// What the command's environment has more than ours.
     fn environment(&self) -> Vec<(String, Option<OsString>)> {
         let entry = self.record.entry();
-        let mut environment = vec![("WRAP_INSTANCE_ID".to_owned(), Some(entry.instance_id.clone().into()))];
+        let mut environment = vec![(INSTANCE_VARIABLE.to_owned(), Some(entry.instance_id.clone().into()))];
         if let Some(url) = &entry.local_url {
             environment.push(("WRAP_SOCKET".to_owned(), Some(url.into())));
         }
         environment
+    }
+
+    /// The client is to do without us.
+    fn bare(&mut self, reason: &str) {
+        if let Some(mut link) = self.link.take() {
+            link.send(Kind::Bare, reason.as_bytes());
+            link.finish();
+        }
+        self.phase = Phase::Over(crate::wire::Ended::Code(0));
     }
 
     /// Nothing was started: tell why, and end.
@@ -215,10 +263,21 @@ impl Keeper {
     }
 }
 
-/// The command has its streams: ours would keep a pipe of the caller's open after the command closed its own.
-fn let_go_of_streams() {
-    let Ok(null) = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, FileMode::empty()) else { return };
-    let _ = rustix::stdio::dup2_stdin(&null);
-    let _ = rustix::stdio::dup2_stdout(&null);
-    let _ = rustix::stdio::dup2_stderr(&null);
+/// The start hooks' answer: given also where their thread ends without one, or the command would never run.
+struct Answer(Option<Post>);
+
+impl Answer {
+    fn give(mut self, outcome: Outcome) {
+        if let Some(post) = self.0.take() {
+            post.send(Message::Prepared(outcome));
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let Some(post) = self.0.take() {
+            post.send(Message::Prepared(Outcome::default()));
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! The runtime opens /dev/null for closed standard streams and ignores SIGPIPE before `main` runs; a command that
 //! inherited that would not be as it is bare.
 
+use rustix::fs::{Mode, OFlags};
 use std::ffi::c_int;
 use std::fs;
 use std::os::fd::RawFd;
@@ -91,11 +92,24 @@ pub fn close(descriptors: &[RawFd]) {
     }
 }
 
-/// Gives dispositions, signal mask and closed streams back as they were recorded. For a child between fork
-/// and exec, or for ourselves just before an exec. Handlers need no care: exec resets them.
+/// Puts /dev/null in the place of standard input and of these other standard streams. What was there is closed.
+pub fn replace_by_null(streams: &[RawFd]) {
+    let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) else { return };
+    let _ = rustix::stdio::dup2_stdin(&null);
+    if streams.contains(&1) {
+        let _ = rustix::stdio::dup2_stdout(&null);
+    }
+    if streams.contains(&2) {
+        let _ = rustix::stdio::dup2_stderr(&null);
+    }
+}
+
+/// Gives dispositions, signal mask and closed streams back as they were recorded, but for the streams that were
+/// `replaced`. For a child between fork and exec, or for ourselves just before an exec. Handlers need no care: exec
+/// resets them.
 ///
 /// Makes only async-signal-safe calls (signal-safety(7)).
-pub(super) fn restore() {
+pub(super) fn restore(replaced: [bool; 3]) {
     let ignored = IGNORED.load(Ordering::Relaxed);
     let blocked = BLOCKED.load(Ordering::Relaxed);
     // SAFETY: zeroed structures are valid, SIG_IGN and SIG_DFL are valid handlers, and the calls touch this
@@ -120,7 +134,7 @@ pub(super) fn restore() {
         }
         libc::sigprocmask(libc::SIG_SETMASK, &raw const mask, std::ptr::null_mut());
         for fd in 0..3 {
-            if was_closed(fd) {
+            if was_closed(fd) && !replaced[fd as usize] {
                 libc::close(fd);
             }
         }

@@ -76,16 +76,16 @@ impl AsFd for Handle {
     }
 }
 
-/// Makes us the parent of every descendant whose own parent ends (PR_SET_CHILD_SUBREAPER, prctl(2)): whatever a
-/// command leaves behind stays below us. Where there is no such thing the rest still works.
+/// Makes us the parent of every descendant whose own parent ends, or no longer (PR_SET_CHILD_SUBREAPER, prctl(2)):
+/// whatever a command leaves behind stays below us. Where there is no such thing the rest still works.
 #[cfg(target_os = "linux")]
-pub fn become_subreaper() {
-    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+pub fn become_subreaper(on: bool) {
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()).filter(|_| on));
 }
 
 /// There is no such thing here.
 #[cfg(not(target_os = "linux"))]
-pub fn become_subreaper() {}
+pub fn become_subreaper(_: bool) {}
 
 /// Names this process for `ps`: it was started through /proc/self/exe, and would be called `exe`.
 #[cfg(target_os = "linux")]

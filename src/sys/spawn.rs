@@ -17,8 +17,8 @@ pub enum Standing<'a> {
 }
 
 /// Spawns the command with the signal dispositions, mask and closed streams that we were started with.
-/// The error is what exec(3) said: `NotFound`, `PermissionDenied`, …
-pub fn command(command: &mut Command, standing: Standing<'_>) -> io::Result<Child> {
+/// The streams that `command` was given are those `replaced`. The error is what exec(3) said: `NotFound`, …
+pub fn command(command: &mut Command, standing: Standing<'_>, replaced: [bool; 3]) -> io::Result<Child> {
     let terminal = match standing {
         Standing::OwnGroup(terminal) => {
             command.process_group(0);
@@ -33,7 +33,7 @@ pub fn command(command: &mut Command, standing: Standing<'_>) -> io::Result<Chil
             if let Some(terminal) = terminal {
                 take_foreground(terminal)?;
             }
-            inherited::restore();
+            inherited::restore(replaced);
             Ok(())
         });
     }
@@ -53,7 +53,7 @@ pub fn keeper(command: &mut Command, pass: BorrowedFd<'_>, own_session: bool) ->
             if libc::fcntl(pass, libc::F_SETFD, 0) == -1 {
                 return Err(io::Error::last_os_error());
             }
-            inherited::restore();
+            inherited::restore([false; 3]);
             Ok(())
         });
     }
@@ -62,10 +62,12 @@ pub fn keeper(command: &mut Command, pass: BorrowedFd<'_>, own_session: bool) ->
 
 /// Becomes the command: nothing of us is left. Returns only what went wrong.
 pub fn replace(command: &mut Command) -> io::Error {
+    // It would outlive the exec: orphans of the command are init's, as without us.
+    super::process::become_subreaper(false);
     // SAFETY: `restore` makes only async-signal-safe calls; there is no fork here at all.
     unsafe {
         command.pre_exec(|| {
-            inherited::restore();
+            inherited::restore([false; 3]);
             Ok(())
         });
     }

@@ -93,6 +93,11 @@ impl Modes {
         }
     }
 
+    /// Whether this byte takes its meaning from the next one (VLNEXT, with IEXTEN; Ctrl-V).
+    pub fn quotes(&self, byte: u8) -> bool {
+        self.local & u64::from(libc::IEXTEN) != 0 && self.is_canonical() && self.character(libc::VLNEXT) == Some(byte)
+    }
+
     /// The end-of-file character (VEOF), Ctrl-D unless somebody changed it.
     pub fn end_of_file(&self) -> Option<u8> {
         self.character(libc::VEOF)

@@ -16,3 +16,4 @@ mod run_pipe;
 mod run_terminal;
 mod stop;
 mod ways_out;
+mod worst_days;

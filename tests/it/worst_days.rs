@@ -1,0 +1,211 @@
+//! Faults that were found once by looking for them: each of these failed before it was mended.
+
+use crate::harness::{CTRL_C, CTRL_D, CTRL_Z, Ending, PROMPT, Sandbox, signal, wait_gone};
+use std::time::{Duration, Instant};
+
+/// A bash script's exit code and output, with `PREFIX` as nothing and as wrap.
+fn both(sandbox: &Sandbox, script: &str) -> [(Ending, String); 2] {
+    ["", "wrap"].map(|prefix| {
+        let finished = sandbox.run("bash", ["-c", &script.replace("PREFIX", prefix)]).piped();
+        (finished.ending, finished.out())
+    })
+}
+
+/// Processor time that a process has used, in ticks (fields 14 and 15 of /proc/PID/stat).
+fn ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+    let rest = stat.rsplit_once(')').expect("a name").1;
+    rest.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().expect("a number")).sum()
+}
+
+/// The command has ended, its last output waits for a reader: the client sleeps, and a signal ends it as it would
+/// have ended the command.
+#[test]
+fn a_reader_that_sleeps_costs_nothing_and_holds_nobody() {
+    let sandbox = Sandbox::new();
+    let running = sandbox.wrap(["sh", "-c", "seq 30000; echo done >&2"]).start();
+    running.wait_for("1\n");
+    sandbox.wait_no_entry();
+    let (from, used) = (Instant::now(), ticks(running.pid()));
+    while from.elapsed() < Duration::from_millis(300) {
+        std::thread::yield_now();
+    }
+    assert!(ticks(running.pid()) - used <= 3, "it spins");
+    signal(running.pid(), libc::SIGTERM);
+    running.finish();
+}
+
+#[test]
+fn a_standard_error_that_takes_nothing_costs_our_line_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.write("config/wrap/config.toml", "nonsense = 1\n");
+    let [bare, wrapped] = both(&sandbox, "PREFIX sh -c 'echo one; exit 7' 2>/dev/full");
+    assert_eq!(bare, wrapped);
+    let detached = sandbox.run("bash", ["-c", "wrap -d sleep 1000 | true; echo ${PIPESTATUS[0]}"]).piped();
+    assert_eq!(detached.out(), "0\n", "{}", detached.err());
+    sandbox.wait_started();
+    sandbox.wrap(["stop", "--all"]).piped().expect_code(0);
+}
+
+#[test]
+fn a_full_disk_is_the_commands_to_hear_of() {
+    let sandbox = Sandbox::new();
+    for script in ["PREFIX seq 10 >/dev/full", "PREFIX sh -c 'echo x; echo $?' >/dev/full"] {
+        let [bare, wrapped] = both(&sandbox, script);
+        assert_eq!(bare, wrapped, "{script}");
+    }
+}
+
+/// Whoever waits for the end of a stream learns it when the command closes it, not when the command ends.
+#[test]
+fn the_end_of_a_stream_is_passed_on() {
+    let sandbox = Sandbox::new();
+    // The command ends only when it is allowed to: a reader that waited for that would wait for ever.
+    for script in [
+        "mkfifo go; (exec PREFIX sh -c 'echo x; exec >&-; read y <go') | { cat; echo >go; }; rm go",
+        "mkfifo go; { yes; echo >go; } | (exec PREFIX sh -c 'exec <&-; read y <go; echo end'); rm go",
+    ] {
+        let [bare, wrapped] = both(&sandbox, script);
+        assert_eq!(bare, wrapped, "{script}");
+    }
+}
+
+#[test]
+fn a_detached_command_holds_nothing_of_its_caller() {
+    let sandbox = Sandbox::new();
+    let script =
+        "x=$(wrap -d sleep 1000 3>&1); echo \"got $x\"; wrap -d tty <&- >/dev/null; wrap stop --all >/dev/null";
+    let finished = sandbox.run("bash", ["-c", script]).piped().expect_code(0);
+    assert!(finished.out().starts_with("got project "), "{}", finished.out());
+    let started = sandbox.run("bash", ["-c", "wrap -d sh -c 'tty >seen; sleep 1000' <&- >&-"]).piped().expect_code(0);
+    assert_eq!(started.err(), "");
+    sandbox.wait_started();
+    let seen = sandbox.project().join("seen");
+    let from = Instant::now();
+    while !std::fs::read_to_string(&seen).is_ok_and(|text| text.ends_with('\n')) {
+        assert!(from.elapsed() < Duration::from_secs(20), "tty never answered");
+        std::thread::yield_now();
+    }
+    assert!(std::fs::read_to_string(&seen).expect("seen").starts_with("/dev/pts/"));
+    sandbox.wrap(["stop", "--all"]).piped().expect_code(0);
+}
+
+/// Under `--pty` the input is the caller's pipe: a byte in it is no key of a terminal, and its end ends the input
+/// even behind half a line.
+#[test]
+fn piped_input_under_a_pty_is_input_and_ends() {
+    let sandbox = Sandbox::new();
+    let finished = sandbox.wrap(["--pty", "cat"]).input("abc").piped().expect_code(0);
+    assert!(finished.out().contains("abc"), "{}", finished.out());
+    let script = "trap 'echo CALLER GOT IT' INT; printf '\\003' | wrap --pty sleep 1000; echo code=$?";
+    let finished = sandbox.run("bash", ["-c", script]).piped().expect_code(0);
+    assert!(!finished.out().contains("CALLER"), "{}", finished.out());
+    assert!(finished.out().contains("code=130"), "{}", finished.out());
+}
+
+/// A key that stops or interrupts a job of a shell inside is nothing to the script above wrap.
+#[test]
+fn keys_for_a_job_inside_stay_inside() {
+    let sandbox = Sandbox::new();
+    sandbox.script(
+        "outer",
+        "#!/bin/bash\ntrap 'echo SCRIPT GOT IT' INT\nPS1='@@> ' wrap bash --norc --noprofile -i\necho end\n",
+    );
+    let terminal = sandbox.run("./outer", [""; 0]).terminal();
+    terminal.wait_for(PROMPT);
+    terminal.line("sh -c 'echo u''p; exec sleep 1000'");
+    terminal.wait_for("up\r\n");
+    terminal.send(CTRL_Z);
+    terminal.wait_for("Stopped");
+    terminal.wait_for(PROMPT);
+    terminal.line("fg");
+    terminal.wait_for("sleep 1000'\r\n");
+    terminal.send(CTRL_C);
+    terminal.wait_for(PROMPT);
+    terminal.line("exit 0");
+    terminal.wait_for("end\r\n");
+    assert_eq!(terminal.wait_end(), Ending::Code(0));
+    assert!(!terminal.screen().contains("SCRIPT GOT IT"), "{}", terminal.screen());
+}
+
+/// Whose shell is gone gets the terminal from nobody: it must not be stopped and continued for ever.
+#[test]
+fn a_disowned_job_that_reads_its_terminal_sleeps() {
+    let sandbox = Sandbox::new();
+    let terminal = sandbox.bash();
+    terminal.line("bash --norc --noprofile");
+    terminal.wait_for(PROMPT);
+    terminal.line("wrap cat & disown; exit");
+    terminal.wait_for(PROMPT);
+    let instance = sandbox.wait_started();
+    let (from, used) = (Instant::now(), ticks(instance.pid));
+    while from.elapsed() < Duration::from_millis(300) {
+        std::thread::yield_now();
+    }
+    assert!(ticks(instance.pid) - used <= 5, "it spins");
+    sandbox.wrap(["stop", "--all"]).piped().expect_code(0);
+    terminal.line("exit 0");
+    terminal.wait_end();
+}
+
+/// Stopped and continued from elsewhere, without the client: both stop and both go on.
+#[test]
+fn a_command_that_is_continued_directly_goes_on_with_its_client() {
+    let sandbox = Sandbox::new();
+    let terminal = sandbox.bash();
+    terminal.line("wrap cat");
+    let instance = sandbox.wait_started();
+    terminal.line("one");
+    terminal.wait_for("one\r\none");
+    signal(instance.child(), libc::SIGSTOP);
+    terminal.wait_for("Stopped");
+    terminal.wait_for(PROMPT);
+    signal(instance.child(), libc::SIGCONT);
+    terminal.bring_back();
+    terminal.line("two");
+    terminal.wait_for("two\r\ntwo");
+    terminal.send(CTRL_D);
+    terminal.wait_for(PROMPT);
+    terminal.line("exit 0");
+    assert_eq!(terminal.wait_end(), Ending::Code(0));
+    wait_gone(instance.pid);
+}
+
+/// Too few descriptors for a keeper are still enough for the command.
+#[test]
+fn few_descriptors_are_enough_for_the_command() {
+    let sandbox = Sandbox::new();
+    for limit in 6..20 {
+        let script = format!("ulimit -n {limit}; wrap sh -c 'echo ran; exit 3' 2>err");
+        let finished = sandbox.run("bash", ["-c", &script]).piped();
+        let said = std::fs::read_to_string(sandbox.project().join("err")).unwrap_or_default();
+        assert_eq!((finished.ending, finished.out().as_str()), (Ending::Code(3), "ran\n"), "{limit}: {said}");
+    }
+}
+
+/// `exec wrap` takes the shell's place, and its background jobs are none of ours.
+#[test]
+fn children_of_whoever_became_wrap_are_left_alone() {
+    let sandbox = Sandbox::new();
+    let script = "sleep 1000 >/dev/null 2>&1 & echo $!; exec wrap sh -c 'kill -9 $PPID; sleep 1000'";
+    let finished = sandbox.run("bash", ["-c", script]).piped();
+    assert!(finished.err().contains("was killed"), "{finished:?}");
+    let pid = finished.out().trim().parse().expect("a pid");
+    assert!(crate::harness::is_running(pid), "it was ended");
+    signal(pid, libc::SIGKILL);
+    wait_gone(pid);
+}
+
+/// The name of a process is its own to choose; what we say of it is not its way to the terminal.
+#[test]
+fn a_name_with_escapes_is_shown_without_them() {
+    let sandbox = Sandbox::new();
+    sandbox.script(
+        "named",
+        "#!/bin/sh\nprintf 'x\\033[31mEVIL' >/proc/self/comm; (printf 'x\\033[31mEVIL' >/proc/$$/comm)\n",
+    );
+    let script = "bash -c 'printf \"x\\\\033[31mEVIL\" >/proc/$$/comm; while :; do read -t 1000 <>/dev/ptmx; done' & sleep 0.2; exit 5";
+    let finished = sandbox.wrap(["sh", "-c", script]).piped().expect_code(5);
+    assert!(finished.err().contains("EVIL"), "{}", finished.err());
+    assert!(!finished.err().contains('\u{1b}'), "{:?}", finished.err());
+}
