@@ -1,5 +1,6 @@
 //! The binary: parses the command line and hands over to the verb.
 
+use std::io::Write;
 use std::process::ExitCode;
 use wrap::cli::{self, Verb};
 use wrap::{cmd, keeper};
@@ -19,7 +20,8 @@ fn main() -> ExitCode {
         Verb::Keeper { fd } => return keeper::run(fd),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("wrap: {error:#}");
+        // A standard error that takes nothing must not turn a message into a panic.
+        let _ = writeln!(std::io::stderr(), "wrap: {error:#}");
         ExitCode::FAILURE
     })
 }

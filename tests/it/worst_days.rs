@@ -189,7 +189,7 @@ fn children_of_whoever_became_wrap_are_left_alone() {
     let sandbox = Sandbox::new();
     let script = "sleep 1000 >/dev/null 2>&1 & echo $!; exec wrap sh -c 'kill -9 $PPID; sleep 1000'";
     let finished = sandbox.run("bash", ["-c", script]).piped();
-    assert!(finished.err().contains("was killed"), "{finished:?}");
+    assert!(finished.err().contains("wrap: the keeper "), "{finished:?}");
     let pid = finished.out().trim().parse().expect("a pid");
     assert!(crate::harness::is_running(pid), "it was ended");
     signal(pid, libc::SIGKILL);
