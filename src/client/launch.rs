@@ -9,7 +9,7 @@ use crate::sys::signal::Signals;
 use crate::sys::tty::{Modes, Size};
 use crate::sys::{inherited, process, spawn};
 use crate::wire::{Failed, Kind, Launch, Outbox, Route, Streams, VERSION};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use rustix::fs::{FileType, fstat};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::termios::isatty;
@@ -17,6 +17,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 
 /// Runs the command in our own place. Returns only where that is impossible.
 pub fn bare(plan: &Plan) -> Outcome {
@@ -47,49 +48,8 @@ fn set_directory(command: &mut Command, plan: &Plan) {
     }
 }
 
-/// Starts a keeper and hands it the command. An error means that nothing was started, and gives the plan back.
-pub fn launch(plan: Plan) -> Result<Client, Box<(Error, Plan)>> {
-    match prepare(&plan) {
-        Ok(parts) => Ok(parts.into_client(plan)),
-        Err(error) => Err(Box::new((error, plan))),
-    }
-}
-
-/// A client but for its plan.
-struct Parts {
-    inherited: Vec<RawFd>,
-    mode: Mode,
-    keeper: u32,
-    socket: OwnedFd,
-    outbox: Outbox,
-    signals: Signals,
-    terminal: Option<Terminal>,
-    input: Option<OwnedFd>,
-    outputs: Outputs,
-}
-
-impl Parts {
-    fn into_client(self, plan: Plan) -> Client {
-        let Self { inherited, mode, keeper, socket, outbox, signals, terminal, input, outputs } = self;
-        Client {
-            plan,
-            inherited,
-            mode,
-            keeper,
-            socket,
-            outbox,
-            signals,
-            terminal,
-            input,
-            outputs,
-            under_way: 0,
-            started: None,
-            ended: None,
-        }
-    }
-}
-
-fn prepare(plan: &Plan) -> Result<Parts, Error> {
+/// Starts a keeper and hands it the command. An error means that nothing was started.
+pub fn launch(plan: &Rc<Plan>) -> Result<Client, Error> {
     let stdio = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
     let terminals = [0, 1, 2].map(|fd| !inherited::was_closed(fd) && isatty(stdio[fd as usize]));
     let on_terminal = terminals[0] && terminals[1];
@@ -147,8 +107,21 @@ fn prepare(plan: &Plan) -> Result<Parts, Error> {
     outbox.push(Kind::Go, &[]);
     // What does not fit goes with the loop; a keeper that is gone already shows itself there.
     let _ = outbox.flush(&socket);
-    let mode = if in_terminal_mode { Mode::Terminal } else { Mode::Pipe };
-    Ok(Parts { inherited, mode, keeper, socket, outbox, signals, terminal, input, outputs })
+    Ok(Client {
+        plan: Rc::clone(plan),
+        mode: if in_terminal_mode { Mode::Terminal } else { Mode::Pipe },
+        keeper,
+        socket,
+        outbox,
+        signals,
+        terminal,
+        input,
+        outputs,
+        inherited,
+        under_way: 0,
+        started: None,
+        ended: None,
+    })
 }
 
 /// Takes the terminal and says all about it that the command's own is to have.

@@ -1,6 +1,7 @@
 //! The client: the process that the shell waits for. It holds the terminal's modes, relays bytes, forwards signals
 //! and ends as the command ended. One poll loop, no runtime, nothing allocated on the path of a byte.
 
+mod hear;
 mod job;
 mod launch;
 mod orphan;
@@ -8,18 +9,18 @@ mod outputs;
 mod tell;
 mod terminal;
 
-use crate::files;
-use crate::registry::entry::{Mode, SHORT_ID};
+use crate::registry::entry::Mode;
 use crate::sys::inherited;
 use crate::sys::signal::{self, Received, Signals};
-use crate::wire::{Decoder, Ended, Failed, Frame, INPUT_WINDOW, Kind, Outbox, REPORT_STEP, Started, Stream, report};
+use crate::wire::{Decoder, INPUT_WINDOW, Kind, Outbox, REPORT_STEP, Started, Stream, report};
 use outputs::Outputs;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, OwnedFd, RawFd};
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 use terminal::Terminal;
 
 /// What to run, as the command line said it.
@@ -78,10 +79,10 @@ const CAUGHT: [i32; 9] = [
 
 /// Runs the command and returns when it has ended, or, detached, when it has started.
 pub fn run(plan: Plan) -> Outcome {
-    match launch::launch(plan) {
+    let plan = Rc::new(plan);
+    match launch::launch(&plan) {
         Ok(mut client) => client.serve(),
-        Err(failed) => {
-            let (error, plan) = *failed;
+        Err(error) => {
             // The command always runs: without a keeper it runs as if we were not there.
             tell::tell(&format!("{error}; running `{}` without wrap", plan.command[0].display()));
             launch::bare(&plan)
@@ -92,7 +93,7 @@ pub fn run(plan: Plan) -> Outcome {
 pub use launch::bare;
 
 struct Client {
-    plan: Plan,
+    plan: Rc<Plan>,
     /// How the keeper holds the streams.
     mode: Mode,
     keeper: u32,
@@ -159,87 +160,6 @@ impl Client {
         }
     }
 
-    /// Reads what the keeper says. `Some` once there is nothing more to come.
-    fn hear(&mut self, decoder: &mut Decoder) -> Option<Outcome> {
-        match decoder.fill(&self.socket) {
-            Ok(0) => return Some(self.keeper_died()),
-            Ok(_) => {}
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            Err(_) => return Some(self.keeper_died()),
-        }
-        loop {
-            match decoder.next_frame() {
-                Ok(Some(frame)) => {
-                    if let Some(outcome) = self.frame(&frame) {
-                        return Some(outcome);
-                    }
-                }
-                Ok(None) => return None,
-                Err(_) => return Some(self.keeper_died()),
-            }
-        }
-    }
-
-    fn frame(&mut self, frame: &Frame<'_>) -> Option<Outcome> {
-        match frame.kind? {
-            Kind::Output => self.outputs.write(Stream::Out, frame.payload),
-            Kind::ErrorOutput => self.outputs.write(Stream::Err, frame.payload),
-            Kind::Started => {
-                self.started = frame.json().ok();
-                self.let_go_of_streams();
-                if self.plan.detach {
-                    return Some(self.leave());
-                }
-            }
-            Kind::Failed => {
-                let failed: Failed = frame.json().unwrap_or(Failed { code: 1, message: frame.text() });
-                self.give_terminal_back();
-                launch::say_failed(&self.plan, &failed);
-                return Some(Outcome::Exit(failed.code));
-            }
-            Kind::Bare => {
-                self.give_terminal_back();
-                let name = self.plan.command[0].display().to_string();
-                if self.plan.detach {
-                    tell::tell(&format!("{}; `{name}` cannot be started", frame.text()));
-                    return Some(Outcome::Exit(1));
-                }
-                tell::tell(&format!("{}; running `{name}` without wrap", frame.text()));
-                return Some(launch::bare(&self.plan));
-            }
-            Kind::Stopped => self.stopped(frame.number(), frame.payload.get(1) == Some(&1)),
-            // Only a key of our own terminal: with `--pty` and piped input nobody has pressed one.
-            Kind::Raised if self.terminal.is_none() => {}
-            Kind::Raised => {
-                // The others in our group, a shell script or make, get it as the outer terminal would have sent it.
-                // Our own handler passes over what we sent ourselves.
-                let _ = signal::send_own_group(frame.number());
-            }
-            Kind::Accepted => {
-                let count = frame.report().map_or(0, |(_, count)| count);
-                self.under_way = self.under_way.saturating_sub(count);
-            }
-            Kind::Notice => self.say(&frame.text()),
-            Kind::EndOfOutput => self.outputs.end_out(),
-            Kind::Ended => {
-                return Some(match frame.json() {
-                    Ok(Ended::Code(code)) => Outcome::Exit(code as u8),
-                    Ok(Ended::Signal(signal)) => Outcome::Die(signal),
-                    Err(_) => Outcome::Exit(1),
-                });
-            }
-            Kind::Detached => {
-                return Some(match frame.number() {
-                    0 => Outcome::Exit(0),
-                    signal => Outcome::Die(signal),
-                });
-            }
-            // Frames of ours, which a keeper does not send.
-            _ => {}
-        }
-        None
-    }
-
     /// A signal that came to us. In terminal mode all of them go on; in pipe mode what reaches the whole group
     /// reaches the command too, and only the keeper can tell (see keeper/life.rs).
     fn signal(&mut self, received: Received) {
@@ -262,14 +182,6 @@ impl Client {
             // A key in the caller's terminal: the kernel sent it to the command as well.
             _ if self.mode == Mode::Pipe && received.from_kernel => {}
             signal => self.outbox.push(Kind::Signal, &[signal as u8]),
-        }
-    }
-
-    /// The command has its own copies now: ours would keep a pipe of the caller's open after it closed them.
-    fn let_go_of_streams(&mut self) {
-        inherited::close(&std::mem::take(&mut self.inherited));
-        if self.mode == Mode::Pipe {
-            inherited::replace_by_null(&self.outputs.relayed());
         }
     }
 
@@ -335,32 +247,6 @@ impl Client {
         }
     }
 
-    /// Detached, once it is started: say what it is called, and leave.
-    fn leave(&mut self) -> Outcome {
-        self.outbox.push(Kind::Detach, &[]);
-        let _ = self.outbox.flush(&self.socket);
-        if let Some(started) = &self.started {
-            let id = &started.instance_id;
-            let short = id.get(id.len().saturating_sub(SHORT_ID)..).unwrap_or(id);
-            // A reader that left does not want to know.
-            let _ = writeln!(io::stdout(), "{} {short}", files::printable(&started.name, NAME_CHARS));
-        }
-        Outcome::Exit(0)
-    }
-
-    fn give_terminal_back(&mut self) {
-        if let Some(terminal) = &mut self.terminal {
-            terminal.give_back();
-        }
-    }
-
-    /// A line of ours on standard error. Where that is relayed, it takes its turn behind what the command wrote.
-    fn say(&mut self, text: &str) {
-        if !self.outputs.say(&tell::line(text)) {
-            tell::tell(text);
-        }
-    }
-
     fn wait(&self) -> io::Result<Ready> {
         let mut set = Vec::with_capacity(5);
         set.push(PollFd::new(&self.signals, PollFlags::IN));
@@ -401,9 +287,6 @@ impl Client {
         })
     }
 }
-
-/// As many characters of a name are shown as the registry keeps of it.
-const NAME_CHARS: usize = 100;
 
 /// Ctrl-C as a raw terminal hands it over.
 const INTERRUPT: u8 = 3;

@@ -9,6 +9,7 @@ mod leftovers;
 mod life;
 mod link;
 mod mailbox;
+mod printed;
 mod ready;
 mod record;
 mod relay;
