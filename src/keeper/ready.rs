@@ -116,6 +116,8 @@ impl Ready {
         self.next.get_or_insert(now + LOOK);
         if let Some(printed) = self.watcher.look(bytes) {
             self.printed = Some(printed);
+            // Whoever reads it in the terminal may look at the list in the next moment.
+            self.next = Some(now);
         }
         let matched = self.pattern.as_mut().is_some_and(|pattern| pattern.look(bytes));
         if matched {
