@@ -97,7 +97,14 @@ impl Escalation {
 #[derive(Default)]
 pub struct GroupSignals {
     seen: Vec<(i32, Instant)>,
-    waiting: Vec<(i32, Instant)>,
+    waiting: Vec<Waiting>,
+}
+
+struct Waiting {
+    signal: i32,
+    until: Instant,
+    /// We got it as well.
+    seen: bool,
 }
 
 /// How long a signal to the client alone waits for the same signal to us: the kernel sends to a whole group within
@@ -110,8 +117,8 @@ const GROUP_MEMORY: Duration = Duration::from_millis(200);
 impl GroupSignals {
     /// We got this signal: so did the command.
     pub fn saw(&mut self, signal: i32) {
-        if let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == signal) {
-            self.waiting.remove(at);
+        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.signal == signal) {
+            waiting.seen = true;
         }
         self.seen.retain(|(_, at)| at.elapsed() < GROUP_MEMORY);
         self.seen.push((signal, Instant::now()));
@@ -120,23 +127,22 @@ impl GroupSignals {
     /// The client got this signal.
     pub fn client_got(&mut self, signal: i32) {
         self.seen.retain(|(_, at)| at.elapsed() < GROUP_MEMORY);
-        if !self.seen.iter().any(|(seen, _)| *seen == signal) {
-            self.waiting.push((signal, Instant::now() + GROUP_SPREAD));
-        }
+        let seen = self.seen.iter().any(|(seen, _)| *seen == signal);
+        self.waiting.push(Waiting { signal, until: Instant::now() + GROUP_SPREAD, seen });
     }
 
     /// When the next of them is known to have been for the client alone.
     pub fn deadline(&self) -> Option<Instant> {
-        self.waiting.iter().map(|(_, at)| *at).min()
+        self.waiting.iter().map(|waiting| waiting.until).min()
     }
 
-    /// Those that were for the client alone, and go to the command now.
-    pub fn due(&mut self) -> Vec<i32> {
+    /// Those that go to the command now: they were for the client alone; or for each wrap by its pid, as killall sends
+    /// them. `survived` says of a signal that the command lives although it would have died of it.
+    pub fn due(&mut self, survived: impl Fn(i32) -> bool) -> Vec<i32> {
         let now = Instant::now();
-        let (due, waiting) = self.waiting.drain(..).partition(|(_, at)| *at <= now);
+        let (due, waiting): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(|waiting| waiting.until <= now);
         self.waiting = waiting;
-        let due: Vec<(i32, Instant)> = due;
-        due.into_iter().map(|(signal, _)| signal).collect()
+        due.into_iter().filter(|due| !due.seen || survived(due.signal)).map(|due| due.signal).collect()
     }
 }
 
@@ -176,13 +182,16 @@ mod tests {
         let mut signals = GroupSignals::default();
         signals.saw(libc::SIGTERM);
         signals.client_got(libc::SIGTERM);
-        assert_eq!(signals.deadline(), None, "seen by us: the command has it");
         signals.client_got(libc::SIGINT);
         signals.saw(libc::SIGINT);
-        assert_eq!(signals.deadline(), None, "seen by us a moment later");
         signals.client_got(libc::SIGUSR1);
-        assert!(signals.deadline().is_some());
-        assert_eq!(signals.due(), Vec::<i32>::new(), "not before the group's time has passed");
+        let until = signals.deadline().expect("they wait");
+        assert_eq!(signals.due(|_| true), Vec::<i32>::new(), "not before the group's time has passed");
+        while Instant::now() < until + GROUP_SPREAD {
+            std::thread::yield_now();
+        }
+        assert_eq!(signals.due(|signal| signal == libc::SIGINT), [libc::SIGINT, libc::SIGUSR1]);
+        assert_eq!(signals.deadline(), None);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::hooks::Runner;
 use crate::registry::entry::State;
+use crate::sys::process;
 use crate::sys::signal::Signals;
 use crate::sys::timer::Timer;
 use crate::sys::tty::Modes;
@@ -167,7 +168,9 @@ impl Keeper {
     /// Everything that is due by now.
     fn keep_time(&mut self) {
         let now = Instant::now();
-        for signal in self.group_signals.due() {
+        let child = self.child.filter(|_| self.command_lives());
+        let survived = |signal| child.is_some_and(|child| process::would_die_of(child.pid, signal));
+        for signal in self.group_signals.due(survived) {
             self.signal_command(signal);
         }
         if self.child.is_some() {

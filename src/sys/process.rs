@@ -193,6 +193,22 @@ pub fn environment(pid: u32, name: &str) -> Option<String> {
     Some(String::from_utf8_lossy(value).into_owned())
 }
 
+/// Whether a process lives that neither catches, ignores nor blocks this signal (the masks of /proc/PID/status,
+/// proc(5)). False where that cannot be told.
+pub fn would_die_of(pid: u32, signal: i32) -> bool {
+    if !(1..=64).contains(&signal) {
+        return false;
+    }
+    let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { return false };
+    let mask = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        u64::from_str_radix(line.trim(), 16).ok()
+    };
+    let masks = [mask("SigBlk:"), mask("SigIgn:"), mask("SigCgt:")];
+    let is_dead = look(pid).ok().flatten().is_none_or(|process| process.is_dead());
+    !is_dead && masks.iter().all(|mask| mask.is_some_and(|mask| mask & (1 << (signal - 1)) == 0))
+}
+
 /// The user that a process runs as; `None` where it is gone.
 pub fn owner(pid: u32) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;

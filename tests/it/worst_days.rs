@@ -209,3 +209,15 @@ fn a_name_with_escapes_is_shown_without_them() {
     assert!(finished.err().contains("EVIL"), "{}", finished.err());
     assert!(!finished.err().contains('\u{1b}'), "{:?}", finished.err());
 }
+
+/// `killall wrap` sends to each wrap by its pid, which is no signal to their group: the command ends all the same.
+#[test]
+fn each_wrap_signalled_by_its_pid_ends_the_command() {
+    let sandbox = Sandbox::new();
+    let running = sandbox.wrap(["sleep", "1000"]).start();
+    let instance = sandbox.wait_started();
+    signal(instance.pid, libc::SIGTERM);
+    signal(running.pid(), libc::SIGTERM);
+    assert_eq!(running.finish().ending, Ending::Signal(libc::SIGTERM));
+    wait_gone(instance.child());
+}
