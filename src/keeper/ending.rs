@@ -5,7 +5,7 @@ use super::{Job, Keeper, leftovers};
 use crate::config::Leftovers as Rule;
 use crate::hooks::Event;
 use crate::registry::entry::State;
-use crate::sys::signal;
+use crate::sys::{process, signal};
 use crate::wire::{Ended, Kind};
 use rustix::process::{WaitOptions, wait};
 use serde_json::json;
@@ -65,6 +65,8 @@ impl Keeper {
 
     fn command_ended(&mut self, ended: Ended) {
         self.job = Job::Running;
+        // Its last words come before ours about what it left.
+        self.relay_rest();
         let result = self.record.change(|entry| entry.state = State::Stopping);
         self.registry_result(result);
         let wait = if self.was_interrupted { SETTLE } else { Duration::ZERO };
@@ -217,8 +219,7 @@ impl Keeper {
     }
 
     fn left(&self, rule: Rule) -> leftovers::Left {
-        let session = rustix::process::getsid(None).map_or(0, |session| session.as_raw_nonzero().get() as u32);
-        leftovers::find(rule, session, &self.record.entry().ports)
+        leftovers::find(rule, process::session(), &self.record.entry().ports)
     }
 
     /// The ready hooks.

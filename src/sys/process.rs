@@ -76,6 +76,19 @@ impl AsFd for Handle {
     }
 }
 
+/// Our session's id; 0 where its leader is outside our PID namespace (a shell entered by `nsenter(1)` or by a
+/// sandbox). libc's, because rustix's has no value for that 0.
+pub fn session() -> u32 {
+    // SAFETY: getsid(2) takes no pointer, and cannot fail for ourselves.
+    unsafe { libc::getsid(0) as u32 }
+}
+
+/// Our process group's id; 0 where its leader is outside our PID namespace.
+pub fn group() -> u32 {
+    // SAFETY: getpgrp(2) takes nothing and cannot fail.
+    unsafe { libc::getpgrp() as u32 }
+}
+
 /// Makes us the parent of every descendant whose own parent ends, or no longer (PR_SET_CHILD_SUBREAPER, prctl(2)):
 /// whatever a command leaves behind stays below us. Where there is no such thing the rest still works.
 #[cfg(target_os = "linux")]

@@ -25,12 +25,15 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Starts to catch these signals. The handlers restart interrupted calls (SA_RESTART).
+    /// Starts to catch these signals, also where our caller had blocked them: the command gets his mask back, but we
+    /// would hear of nothing. The handlers restart interrupted calls (SA_RESTART).
     pub fn catch(signals: &[i32]) -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
         // A full pipe must make the handler give up, not block: the signals themselves are kept apart from it.
         write.set_nonblocking(true)?;
-        Ok(Self { delivery: SignalDelivery::with_pipe(read, write, WithOrigin::default(), signals)? })
+        let delivery = SignalDelivery::with_pipe(read, write, WithOrigin::default(), signals)?;
+        unblock(signals);
+        Ok(Self { delivery })
     }
 
     /// Those that have come since the last call.
@@ -100,14 +103,21 @@ pub fn handler_of(signal: i32) -> libc::sigaction {
 
 fn act_by_default(signal: i32) {
     set_action(signal, libc::SIG_DFL);
-    // SAFETY: the mask is built by sigemptyset and sigaddset; unblocking affects this thread alone; raise sends
-    // to this thread, so the default action happens before it returns.
+    unblock(&[signal]);
+    // SAFETY: raise takes a number and sends to this thread, so the default action happens before it returns.
+    unsafe { libc::raise(signal) };
+}
+
+fn unblock(signals: &[i32]) {
+    // SAFETY: the mask is built by sigemptyset and sigaddset; unblocking affects this thread, and those that it
+    // starts, alone.
     unsafe {
         let mut mask: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut mask);
-        libc::sigaddset(&raw mut mask, signal);
+        for &signal in signals {
+            libc::sigaddset(&raw mut mask, signal);
+        }
         libc::sigprocmask(libc::SIG_UNBLOCK, &raw const mask, std::ptr::null_mut());
-        libc::raise(signal);
     }
 }
 

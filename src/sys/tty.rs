@@ -187,10 +187,11 @@ impl Size {
 /// Whether our process group is the terminal's foreground one: only then may we read it or change its modes.
 /// A terminal that is not our controlling terminal has no say in that and counts as ours.
 pub fn in_foreground(fd: impl AsFd) -> bool {
-    match tcgetpgrp(fd) {
-        Ok(group) => group == rustix::process::getpgrp(),
-        Err(rustix::io::Errno::NOTTY) => true,
-        Err(_) => false,
+    // SAFETY: tcgetpgrp(3) takes no pointer, and `fd` is open while it is borrowed. rustix's has no value for the 0 of
+    // a group whose leader is outside our PID namespace, and ours may be that one.
+    match unsafe { libc::tcgetpgrp(fd.as_fd().as_raw_fd()) } {
+        -1 => io::Error::last_os_error().raw_os_error() == Some(libc::ENOTTY),
+        group => group as u32 == super::process::group(),
     }
 }
 

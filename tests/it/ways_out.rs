@@ -248,7 +248,7 @@ fn what_the_command_leaves_behind_is_named_and_stopped() {
     let sandbox = Sandbox::new();
     let terminal = sandbox.wrap(["sh", "-c", "sleep 1000 & echo left $!; exit 5"]).terminal();
     terminal.wait_for("left ");
-    let pid = terminal.wait_for("\r\n").parse().expect("a pid");
+    let pid = terminal.wait_for("\r\n").parse().unwrap_or_else(|_| panic!("{}", terminal.screen()));
     assert_eq!(terminal.wait_end(), Ending::Code(5));
     assert!(!is_running(pid), "it is gone when the shell has its prompt");
     let screen = terminal.screen();

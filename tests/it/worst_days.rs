@@ -221,3 +221,32 @@ fn each_wrap_signalled_by_its_pid_ends_the_command() {
     assert_eq!(running.finish().ending, Ending::Signal(libc::SIGTERM));
     wait_gone(instance.child());
 }
+
+/// In a PID namespace whose caller's session is outside (a sandbox's, a CI runner's), getsid(2) says 0. Where the
+/// machine lets nobody make such a namespace, only the runner's own can be tried.
+#[test]
+fn a_session_from_outside_the_pid_namespace_is_a_session() {
+    let sandbox = Sandbox::new();
+    let namespace = ["--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "sh", "-c"];
+    let run = |script: &str| sandbox.run("unshare", namespace.iter().chain([&script])).piped();
+    let bare = run("echo it runs; exit 3");
+    if bare.ending != Ending::Code(3) {
+        eprintln!("no namespace can be made here: {}", bare.err());
+        return;
+    }
+    let wrapped = run("wrap sh -c 'sleep 1000 & echo it runs; exit 3'");
+    assert_eq!((wrapped.ending, wrapped.out()), (bare.ending, bare.out()), "{}", wrapped.err());
+    assert!(wrapped.err().contains("stopping what `sh` left running"), "{}", wrapped.err());
+}
+
+/// Whoever started us may have signals blocked: the command gets them so, and we hear of its end all the same.
+#[test]
+fn blocked_signals_stay_the_commands() {
+    let sandbox = Sandbox::new();
+    let [bare, wrapped] = ["cat /proc/self/status", "exec wrap cat /proc/self/status"].map(|line| {
+        let finished = sandbox.run("bash", ["-c", line]).signals_blocked().piped().expect_code(0);
+        finished.out().lines().filter(|line| line.starts_with("Sig")).skip(1).map(str::to_owned).collect::<Vec<_>>()
+    });
+    assert!(bare.iter().any(|line| line.starts_with("SigBlk:") && line.contains("ff")), "{bare:?}");
+    assert_eq!(bare, wrapped);
+}

@@ -1,6 +1,6 @@
 //! What is to be run, and how: the fluent half of the harness.
 
-use super::{Finished, Piped, Sandbox, Terminal};
+use super::{Finished, Piped, Sandbox, Terminal, signals};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::PathBuf;
@@ -23,6 +23,7 @@ impl Launch {
     pub fn new<A: AsRef<OsStr>>(sandbox: &Sandbox, program: &OsStr, args: impl IntoIterator<Item = A>) -> Self {
         let mut command = Command::new(program);
         command.args(args).env_clear().envs(sandbox.environment()).current_dir(sandbox.project());
+        signals::reset(&mut command);
         Self { command, streams: [const { None }; 3], input: None, size: (ROWS, COLUMNS) }
     }
 
@@ -41,6 +42,12 @@ impl Launch {
     /// Starts in another directory.
     pub fn cwd(mut self, dir: impl Into<PathBuf>) -> Self {
         self.command.current_dir(dir.into());
+        self
+    }
+
+    /// Starts with every signal blocked.
+    pub fn signals_blocked(mut self) -> Self {
+        signals::block_all(&mut self.command);
         self
     }
 

@@ -10,6 +10,7 @@ mod piped;
 mod process;
 mod sandbox;
 mod server;
+mod signals;
 mod terminal;
 mod text;
 mod watched;
