@@ -73,6 +73,7 @@ impl Keeper {
             return;
         }
         let typed = self.relay.type_in(bytes);
+        self.typed = true;
         if let Some(link) = &mut self.link {
             link.accept(typed.accepted);
         }

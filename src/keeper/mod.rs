@@ -42,6 +42,9 @@ use std::time::{Duration, Instant};
 /// It is the only thing that wakes an idle keeper.
 const REFRESH: Duration = Duration::from_secs(20);
 
+/// How long the command's echo of a key is waited for awake, within the client's own wait for it.
+const ECHO: Duration = Duration::from_micros(60);
+
 /// Runs a keeper on the socket that its client passed on as descriptor `fd`. Returns when the run is over.
 pub fn run(fd: RawFd) -> ExitCode {
     match start::start(fd) {
@@ -93,6 +96,8 @@ struct Keeper {
     to_answer: Vec<tokio::sync::oneshot::Sender<Terminated>>,
     /// A failure of the registry is said once.
     registry_failed: bool,
+    /// Somebody has just typed.
+    typed: bool,
     /// Descriptors that the command inherits and we do not need.
     inherited: Vec<RawFd>,
 }
@@ -112,7 +117,11 @@ impl Keeper {
                 }
             }
             if ready.link {
+                self.typed = false;
                 self.hear();
+                if self.typed {
+                    self.await_echo();
+                }
             }
             if ready.streams {
                 self.relay_output();
@@ -125,11 +134,20 @@ impl Keeper {
         self.finish();
     }
 
-    fn relay_output(&mut self) {
+    /// Stays awake for a moment after a key, as the client does.
+    fn await_echo(&mut self) {
+        let until = Instant::now() + ECHO;
+        while !self.relay_output() && Instant::now() < until {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Moves what there is; `true` where the command has written something.
+    fn relay_output(&mut self) -> bool {
         let accepted = self.relay.flush_input();
         let watch = &mut self.ready;
         let mut is_ready = false;
-        self.relay.read(self.link.as_mut(), |bytes| is_ready |= watch.output(bytes));
+        let count = self.relay.read(self.link.as_mut(), |bytes| is_ready |= watch.output(bytes));
         if is_ready {
             self.look_for_ports();
             if self.record.entry().state == State::Starting {
@@ -143,6 +161,7 @@ impl Keeper {
         if matches!(self.phase, Phase::Running | Phase::Ending(_)) {
             self.relay.hold_terminal();
         }
+        count > 0
     }
 
     fn answer_calls(&mut self) {

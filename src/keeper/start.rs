@@ -114,6 +114,7 @@ pub fn start(fd: RawFd) -> Result<Keeper, Error> {
         terminated: Terminated::default(),
         to_answer: Vec::new(),
         registry_failed: lost.is_some(),
+        typed: false,
         inherited,
     };
     for warning in warnings {

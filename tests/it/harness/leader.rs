@@ -68,8 +68,11 @@ unsafe fn stay(job: i32, report: RawFd, hold: RawFd) -> ! {
         loop {
             let found = libc::waitpid(job, &raw mut status, libc::WUNTRACED | libc::WCONTINUED);
             if found < 0 {
-                // EINTR after a SIGHUP; anything else cannot be.
-                continue;
+                if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted {
+                    continue;
+                }
+                // Nothing to wait for, as where SIGCHLD is ignored: never to be tried for ever.
+                libc::_exit(1);
             }
             if libc::WIFSTOPPED(status) {
                 take_foreground();
