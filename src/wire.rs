@@ -57,6 +57,8 @@ pub enum Kind {
     Detach = 10,
     /// Client: this many bytes of an output stream were written ([`report`]).
     Taken = 11,
+    /// Client: a key of its own terminal raised this signal (one byte), while that terminal was not raw.
+    Key = 12,
 
     /// Keeper: the command runs ([`Started`], as JSON).
     Started = 32,
@@ -87,7 +89,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 24] = [
         Self::Launch,
         Self::Arguments,
         Self::Go,
@@ -99,6 +101,7 @@ impl Kind {
         Self::Hangup,
         Self::Detach,
         Self::Taken,
+        Self::Key,
         Self::Started,
         Self::Failed,
         Self::Bare,
@@ -225,13 +228,17 @@ pub struct Failed {
     pub message: String,
 }
 
-/// How the client goes on after a stop.
+/// The client runs, perhaps in another place than before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resume {
     /// Whether it is in the foreground of its terminal now.
     pub foreground: bool,
     /// The modes that the terminal had when it was taken again, if it was.
     pub modes: Option<Modes>,
+    /// What was typed there before; it was echoed there.
+    pub typed: Vec<u8>,
+    /// By SIGCONT; a shell that brings forward what was running sends none.
+    pub continued: bool,
 }
 
 /// How the command ended.

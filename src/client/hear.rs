@@ -34,7 +34,10 @@ impl Client {
 
     fn frame(&mut self, frame: &Frame<'_>) -> Option<Outcome> {
         match frame.kind? {
-            Kind::Output => self.outputs.write(Stream::Out, frame.payload),
+            Kind::Output => {
+                self.look_forward();
+                self.outputs.write(Stream::Out, frame.payload);
+            }
             Kind::ErrorOutput => self.outputs.write(Stream::Err, frame.payload),
             Kind::Started => {
                 self.started = frame.json().ok();

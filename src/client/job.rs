@@ -14,7 +14,7 @@ impl Client {
         let wants_terminal = matches!(stop, libc::SIGTTIN | libc::SIGTTOU);
         if wants_terminal && !elsewhere && self.terminal.as_ref().is_none_or(super::Terminal::is_ours) {
             // It asked for the terminal from the background, and we are in the foreground by now.
-            self.resume();
+            self.resume(true);
             return;
         }
         if let Some(terminal) = &mut self.terminal {
@@ -34,25 +34,39 @@ impl Client {
             }
         }
         if continued || !wants_terminal {
-            self.resume();
+            self.resume(true);
         } else {
             // Never stopped: our group is orphaned (setsid(2); a disowned job whose shell is gone), and nobody will
             // ever give it the terminal. Bare, the command's read would fail; here it waits for input that never
             // comes. Continued in the background it would be stopped again at once, and so for ever.
-            self.outbox.push_json(Kind::Resume, &Resume { foreground: true, modes: None });
+            let resume = Resume { foreground: true, modes: None, typed: Vec::new(), continued: true };
+            self.outbox.push_json(Kind::Resume, &resume);
         }
     }
 
     /// We run, and perhaps in another place than before: look at the terminal anew and let the command go on.
-    pub(super) fn resume(&mut self) {
+    pub(super) fn resume(&mut self, continued: bool) {
         let mut foreground = true;
         let mut modes = None;
+        let mut typed = Vec::new();
         if let Some(terminal) = &mut self.terminal {
             foreground = terminal.is_ours();
+            let was_taken = terminal.is_taken();
             // A terminal that is gone shows itself by its end.
             modes = terminal.take().ok().flatten();
+            if let Some(modes) = modes.as_ref().filter(|_| !was_taken) {
+                typed = terminal.typed_ahead(modes);
+            }
         }
         self.send_size();
-        self.outbox.push_json(Kind::Resume, &Resume { foreground, modes });
+        self.outbox.push_json(Kind::Resume, &Resume { foreground, modes, typed, continued });
+    }
+
+    /// Something happens that may mean us: were we brought into the foreground? `fg` says nothing to a job that runs
+    /// in the background, neither by a signal nor otherwise.
+    pub(super) fn look_forward(&mut self) {
+        if self.ended.is_none() && self.terminal.as_ref().is_some_and(super::Terminal::was_brought_forward) {
+            self.resume(false);
+        }
     }
 }

@@ -136,6 +136,12 @@ impl Client {
                     self.signal(received);
                 }
             }
+            if ready.edge {
+                if let Some(edge) = self.terminal.as_ref().and_then(Terminal::edge) {
+                    edge.clear();
+                }
+                self.look_forward();
+            }
             if ready.input {
                 self.read_input();
             }
@@ -194,12 +200,20 @@ impl Client {
             return;
         }
         match received.signal {
-            libc::SIGWINCH => self.send_size(),
-            libc::SIGCONT => self.resume(),
+            libc::SIGWINCH => {
+                self.look_forward();
+                self.send_size();
+            }
+            libc::SIGCONT => self.resume(true),
             libc::SIGHUP if inherited::was_ignored(libc::SIGHUP) => {}
             libc::SIGHUP if self.terminal.as_ref().is_some_and(Terminal::is_hung_up) => self.hang_up(),
             // A key in the caller's terminal: the kernel sent it to the command as well.
             _ if self.mode == Mode::Pipe && received.from_kernel => {}
+            // A key of the outer terminal, which is not raw: it means the command's foreground.
+            key @ (libc::SIGINT | libc::SIGQUIT | libc::SIGTSTP) if received.from_kernel => {
+                self.look_forward();
+                self.outbox.push(Kind::Key, &[key as u8]);
+            }
             signal => self.outbox.push(Kind::Signal, &[signal as u8]),
         }
     }
@@ -266,8 +280,11 @@ impl Client {
         }
     }
 
-    fn wait(&self) -> io::Result<Ready> {
-        let mut set = Vec::with_capacity(5);
+    fn wait(&mut self) -> io::Result<Ready> {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.watch_behind();
+        }
+        let mut set = Vec::with_capacity(6);
         set.push(PollFd::new(&self.signals, PollFlags::IN));
         // An ended run's socket is at its end, which poll reports unasked and without pause.
         let mut socket = None;
@@ -286,6 +303,10 @@ impl Client {
             set.push(PollFd::from_borrowed_fd(input, PollFlags::IN));
             set.len() - 1
         });
+        let edge_at = self.terminal.as_ref().and_then(Terminal::edge).map(|edge| {
+            set.push(PollFd::new(edge, PollFlags::IN));
+            set.len() - 1
+        });
         let outputs = set.len();
         self.outputs.watch(&mut set);
         loop {
@@ -301,6 +322,7 @@ impl Client {
             socket_in: of_socket.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR),
             socket_out: of_socket.contains(PollFlags::OUT),
             signals: ready(&set[0]),
+            edge: edge_at.is_some_and(|at| ready(&set[at])),
             input: input_at.is_some_and(|at| ready(&set[at])),
             outputs: set[outputs..].iter().any(ready),
         })
@@ -320,6 +342,8 @@ struct Ready {
     socket_in: bool,
     socket_out: bool,
     signals: bool,
+    /// Input of a terminal in whose background we are.
+    edge: bool,
     input: bool,
     outputs: bool,
 }

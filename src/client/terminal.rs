@@ -1,5 +1,6 @@
 //! The outer terminal: its modes saved, raw while the command has it, and given back on every way out.
 
+use crate::sys::edge::Edge;
 use crate::sys::reopen;
 use crate::sys::tty::{self, Modes, Size};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,6 +11,8 @@ pub struct Terminal {
     fd: OwnedFd,
     /// The modes to give back, and those we set, while it is ours.
     taken: Option<Taken>,
+    /// Of its input, from the first time that we are in its background.
+    edge: Option<Edge>,
 }
 
 struct Taken {
@@ -20,7 +23,7 @@ struct Taken {
 impl Terminal {
     /// A description of our own of the terminal behind `fd`.
     pub fn open(fd: BorrowedFd<'_>) -> io::Result<Self> {
-        Ok(Self { fd: reopen::source(fd)?, taken: None })
+        Ok(Self { fd: reopen::source(fd)?, taken: None, edge: None })
     }
 
     /// Its modes as they are now.
@@ -46,6 +49,23 @@ impl Terminal {
     /// Whether it is raw for the command.
     pub fn is_taken(&self) -> bool {
         self.taken.is_some()
+    }
+
+    /// Whether a shell has brought us forward without a word: SIGCONT comes only to a job that was stopped.
+    pub fn was_brought_forward(&self) -> bool {
+        !self.is_taken() && self.is_ours()
+    }
+
+    /// Watches the input while we are in the background: somebody types, and it may be for us by now.
+    pub fn watch_behind(&mut self) {
+        if !self.is_taken() && self.edge.is_none() {
+            self.edge = Edge::of(&self.fd).ok();
+        }
+    }
+
+    /// What to wait for in the background.
+    pub fn edge(&self) -> Option<&Edge> {
+        self.edge.as_ref().filter(|_| !self.is_taken())
     }
 
     /// Makes it raw, if we are in its foreground. What the shell set meanwhile is what will be given back; it is

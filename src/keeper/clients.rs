@@ -44,11 +44,13 @@ impl Keeper {
             }
             Some(Kind::Signal) => self.client_signalled(frame.number()),
             Some(Kind::Resume) => {
-                if let Ok(Resume { foreground, modes }) = frame.json() {
+                if let Ok(Resume { foreground, modes, typed, continued }) = frame.json() {
                     self.renew_modes(modes);
-                    self.resume(foreground);
+                    self.resume(foreground, continued);
+                    self.relay.type_ahead(&typed);
                 }
             }
+            Some(Kind::Key) => self.key_pressed(frame.number()),
             Some(Kind::Taken) => {
                 if let (Some(link), Some((stream, count))) = (&mut self.link, frame.report()) {
                     link.taken(stream, count);
@@ -105,6 +107,20 @@ impl Keeper {
         }
     }
 
+    /// A key in the outer terminal: the foreground of the command's gets what the kernel sent to ours.
+    fn key_pressed(&mut self, number: i32) {
+        if matches!(self.phase, Phase::Preparing) {
+            self.before_command(number);
+        } else if let Some(pty) = self.relay.pty() {
+            let group = crate::sys::tty::foreground(pty);
+            self.was_interrupted |= group.is_some() && group == self.child.map(|child| child.pid);
+            // A command that has closed its terminal has no foreground; its own group is what is left to be meant.
+            if pty.signal_foreground(number).is_err() {
+                self.signal_command(number);
+            }
+        }
+    }
+
     /// A signal while the start hooks run: it would have stopped or ended the command, so it does that to the run.
     fn before_command(&mut self, number: i32) {
         if number != libc::SIGTSTP {
@@ -149,7 +165,7 @@ impl Keeper {
             link.send(Kind::Stopped, &[number as u8, u8::from(elsewhere)]);
         } else if wants_terminal {
             // Nobody shares the terminal with it: it may have it.
-            self.resume(true);
+            self.resume(true, true);
         }
     }
 
@@ -178,12 +194,13 @@ impl Keeper {
         }
     }
 
-    /// The client runs (again), in the foreground of its terminal or not.
-    fn resume(&mut self, foreground: bool) {
+    /// The client runs (again), in the foreground of its terminal or not; `continued` by SIGCONT, as a bare command
+    /// would have been.
+    fn resume(&mut self, foreground: bool, continued: bool) {
         let (Some(child), true) = (self.child, self.command_lives()) else { return };
-        let before = match std::mem::replace(&mut self.job, Job::Running) {
-            Job::Stopped(before) => before,
-            Job::Running => None,
+        let (was_stopped, before) = match std::mem::replace(&mut self.job, Job::Running) {
+            Job::Stopped(before) => (true, before),
+            Job::Running => (false, None),
         };
         if let Some(pty) = self.relay.pty()
             && foreground
@@ -194,6 +211,9 @@ impl Keeper {
             if current.is_none_or(|group| group == ours) {
                 command::give_foreground(pty, before.filter(|group| *group != ours).unwrap_or(child.pid));
             }
+        }
+        if !continued && !was_stopped {
+            return;
         }
         if child.leads_group {
             child.signal_group(libc::SIGCONT);
@@ -233,7 +253,7 @@ impl Keeper {
         self.link = None;
         self.outer = None;
         if matches!(self.job, Job::Stopped(_)) {
-            self.resume(true);
+            self.resume(true, true);
         }
     }
 

@@ -201,6 +201,22 @@ impl Relay {
         done
     }
 
+    /// Types what another terminal has echoed already.
+    pub fn type_ahead(&mut self, typed: &[u8]) {
+        let Ends::Terminal { pty, .. } = &self.ends else { return };
+        if typed.is_empty() {
+            return;
+        }
+        let done = match (pty.slave(), Modes::of(pty)) {
+            (Ok(slave), Ok(modes)) if modes.is_canonical() => type_ahead(pty, slave, typed),
+            // A command that has set its own modes echoes as it likes.
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        };
+        if done.is_err() {
+            self.type_in(typed);
+        }
+    }
+
     /// Types an end of file (`--pty` with a standard input that ended), where the terminal reads lines.
     pub fn type_end_of_file(&mut self) {
         let end = self.pty().and_then(|pty| Modes::of(pty).ok()).filter(Modes::is_canonical);

@@ -1,5 +1,6 @@
 //! The platform: the only `unsafe` and the only `cfg(target_os)` of the crate.
 
+pub mod edge;
 pub mod inherited;
 pub mod limit;
 pub mod ports;

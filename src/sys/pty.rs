@@ -2,7 +2,7 @@
 
 use super::tty::{Modes, Size};
 use portable_pty::{MasterPty, PtySize, native_pty_system};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::io;
 
@@ -43,6 +43,16 @@ impl Pty {
         use rustix::fs::{Mode, open};
         let path = self.master.tty_name().ok_or(io::ErrorKind::NotFound)?;
         Ok(open(path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
+    /// Sends SIGINT, SIGQUIT or SIGTSTP to the foreground process group, as its key would (TIOCSIG, tty(4)); the kernel
+    /// takes no other.
+    pub fn signal_foreground(&self, number: i32) -> io::Result<()> {
+        // SAFETY: the descriptor is open while `self` lives, and TIOCSIG takes a number, no pointer.
+        match unsafe { libc::ioctl(self.as_fd().as_raw_fd(), libc::TIOCSIG, number) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
     }
 
     /// Sets the size; the kernel sends SIGWINCH where it changed.

@@ -109,6 +109,67 @@ fn a_job_that_was_started_in_the_background_can_be_brought_back() {
     }
 }
 
+/// Says that it listens, in a child that its shell waits for, as npm's server is: only the group's Ctrl-C reaches it.
+const SERVES: &str = "#!/bin/sh\ntrap '' INT\n./child\necho code=$?\n";
+const CHILD: &str = "#!/usr/bin/env node\nprocess.on('SIGINT', () => { console.log('interrupted'); process.exit(4); });\n\
+                     setInterval(() => {}, 1000); console.log('listening');\n";
+
+/// `fg` sends nothing to a job that runs: no SIGCONT says that the terminal is ours now.
+#[test]
+fn a_running_job_that_is_brought_forward_has_its_keys() {
+    let sandbox = Sandbox::new();
+    sandbox.script("serves", SERVES);
+    sandbox.script("child", CHILD);
+    for terminal in [sandbox.bash(), sandbox.zsh(), sandbox.fish()] {
+        terminal.line("wrap ./serves &");
+        terminal.wait_for("listening");
+        terminal.bring_back();
+        terminal.send(CTRL_C);
+        terminal.wait_for("interrupted");
+        terminal.wait_for("code=4");
+        terminal.wait_prompt();
+        terminal.line("wrap ./serves");
+        terminal.wait_for("listening");
+        terminal.send(CTRL_Z);
+        terminal.wait_prompt();
+        terminal.line("bg");
+        terminal.line("echo sti''ll a shell");
+        terminal.wait_for("still a shell");
+        terminal.bring_back();
+        terminal.send(CTRL_C);
+        terminal.wait_for("interrupted");
+        terminal.wait_for("code=4");
+        terminal.wait_prompt();
+        terminal.line("exit 0");
+        assert_eq!(terminal.wait_end(), Ending::Code(0));
+    }
+}
+
+/// What is typed into a job that was brought forward is shown once and reaches it, whenever it reads.
+#[test]
+fn a_line_for_a_job_that_was_brought_forward_reaches_it() {
+    let sandbox = Sandbox::new();
+    sandbox.script(
+        "reads",
+        "#!/bin/sh\nmkfifo go\necho listening\nread x <go\nread -r line\necho \"got <$line>\"\nrm go\n",
+    );
+    for terminal in [sandbox.bash(), sandbox.zsh()] {
+        terminal.line("wrap ./reads &");
+        terminal.wait_for("listening");
+        terminal.bring_back();
+        terminal.send("hal");
+        terminal.wait_for("hal");
+        terminal.line("lo");
+        terminal.wait_for("lo\r\n");
+        sandbox.write("project/go", "\n");
+        let before = terminal.wait_for("got <hallo>");
+        assert!(!before.contains("hallo"), "shown twice: {before:?}");
+        terminal.wait_for(PROMPT);
+        terminal.line("exit 0");
+        assert_eq!(terminal.wait_end(), Ending::Code(0));
+    }
+}
+
 #[test]
 fn a_stopped_job_runs_on_in_the_background() {
     let sandbox = Sandbox::new();

@@ -239,6 +239,12 @@ impl Terminal {
         self.wait_state("a job in the foreground", |terminal| terminal.foreground() != terminal.pid());
     }
 
+    /// Waits until the shell has its terminal back.
+    #[track_caller]
+    pub fn wait_prompt(&self) {
+        self.wait_state("the shell in the foreground", |terminal| terminal.foreground() == terminal.pid());
+    }
+
     /// The process group in the foreground of this terminal; 0 where there is none.
     pub fn foreground(&self) -> u32 {
         let mut group = 0;
