@@ -3,6 +3,7 @@
 use crate::sys::edge::Edge;
 use crate::sys::reopen;
 use crate::sys::tty::{self, Modes, Size};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::io;
 
@@ -78,6 +79,10 @@ impl Terminal {
         if self.taken.as_ref().is_some_and(|taken| taken.raw == now) {
             return Ok(None);
         }
+        // The kernel handles keys in a work queue; polling waits for it (n_tty_poll). What is in it was typed before, and
+        // is echoed here; only a key within the next microseconds is echoed by neither terminal.
+        let now_or_never = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let _ = poll(&mut [PollFd::new(&self.fd, PollFlags::IN)], Some(&now_or_never));
         let raw = now.raw();
         raw.set(&self.fd)?;
         self.taken = Some(Taken { saved: now.clone(), raw });

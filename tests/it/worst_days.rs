@@ -161,7 +161,7 @@ fn a_command_that_is_continued_directly_goes_on_with_its_client() {
     terminal.wait_for("Stopped");
     terminal.wait_for(PROMPT);
     signal(instance.child(), libc::SIGCONT);
-    terminal.bring_back();
+    terminal.bring_back_wrapped();
     terminal.line("two");
     terminal.wait_for("two\r\ntwo");
     terminal.send(CTRL_D);

@@ -60,7 +60,9 @@ impl Piped {
         let title = title(&command);
         let [stdin, stdout, stderr] = streams.map(|stream| stream.unwrap_or_else(Stdio::piped));
         command.stdin(stdin).stdout(stdout).stderr(stderr);
+        let forking = super::process::FORK.read();
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {title}: {error}"));
+        drop(forking);
         let (stdout, stderr) = (Arc::<Watched<Stream>>::default(), Arc::<Watched<Stream>>::default());
         let readers =
             vec![collect(child.stdout.take(), Arc::clone(&stdout)), collect(child.stderr.take(), Arc::clone(&stderr))];

@@ -8,7 +8,12 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::process::Command;
+use std::sync::RwLock;
 use std::time::Duration;
+
+/// Held to read by who starts a process, to write by who writes a script.
+pub static FORK: RwLock<()> = RwLock::new(());
 
 /// A process whose environment was looked at.
 #[derive(Debug)]
@@ -52,6 +57,30 @@ fn marked(pid: u32, root: &Path) -> Option<Marked> {
     let line = String::from_utf8_lossy(&line).trim_end_matches('\0').replace('\0', " ");
     // A zombie has neither environment nor directory, but may become one between the reads.
     (!readable_within(&fd, Duration::ZERO)).then_some(Marked { pid, line, fd })
+}
+
+/// A process and all below it as `ps` shows them: who waits for what.
+pub fn tree(root: u32) -> String {
+    let columns = "pid,ppid,pgid,tpgid,stat,wchan:20,args";
+    let Ok(all) = Command::new("ps").args(["-eo", columns]).output() else { return String::new() };
+    let all = String::from_utf8_lossy(&all.stdout).into_owned();
+    let mut known = vec![root];
+    let mut lines = String::new();
+    // Parents mostly stand before their children; pids that were given anew need another round.
+    for _ in 0..3 {
+        for line in all.lines() {
+            let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+            if let (Some(Ok(pid)), Some(Ok(parent))) = (numbers.next(), numbers.next())
+                && known.contains(&parent)
+                && !known.contains(&pid)
+            {
+                known.push(pid);
+                lines.push_str(line);
+                lines.push('\n');
+            }
+        }
+    }
+    lines
 }
 
 /// Waits until there is no running process of this pid.

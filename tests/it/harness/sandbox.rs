@@ -72,6 +72,9 @@ impl Sandbox {
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.root().join(name);
         fs::create_dir_all(path.parent().expect("a directory")).expect("its directory");
+        // A child that another test forks in this moment would hold the file open for writing until its exec, and a
+        // script that is open for writing cannot be run (ETXTBSY, execve(2)).
+        let _no_fork = super::process::FORK.write();
         fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         path
     }
@@ -91,6 +94,7 @@ impl Sandbox {
     /// Copies `tests/fixtures/NAME` into the project.
     pub fn fixture(&self, name: &str) {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+        let _no_fork = super::process::FORK.write();
         copy(&from, &self.project());
     }
 

@@ -82,8 +82,9 @@ impl Terminal {
         let (report_fd, hold_fd) = (report_end.as_raw_fd(), hold_end.as_raw_fd());
         // SAFETY: `lead` is made for this place: system calls only. Both descriptors are open until after the spawn.
         unsafe { command.pre_exec(move || leader::lead(report_fd, hold_fd)) };
+        let forking = super::process::FORK.read();
         let leader = command.spawn().unwrap_or_else(|error| panic!("cannot start {title}: {error}"));
-        drop(command);
+        drop((forking, command));
         drop((report_end, hold_end));
         let mut report = File::from(report);
         let pid = read_number(&mut report).expect("the leader names the command's pid");
@@ -239,6 +240,14 @@ impl Terminal {
         self.wait_state("a job in the foreground", |terminal| terminal.foreground() != terminal.pid());
     }
 
+    /// [`Self::bring_back`], and waits until wrap has the terminal for its command: who echoes a key that is pressed in
+    /// the very moment of that change, the one terminal or the other or neither, is the kernel's to decide.
+    #[track_caller]
+    pub fn bring_back_wrapped(&self) {
+        self.bring_back();
+        self.wait_state("a terminal that is raw", |terminal| !terminal.modes().is_cooked());
+    }
+
     /// Waits until the shell has its terminal back.
     #[track_caller]
     pub fn wait_prompt(&self) {
@@ -277,6 +286,7 @@ impl Terminal {
                 message.push_str(&tail(&seen.output[seen.mark..]));
             }
         });
+        let _ = write!(message, "its processes:\n{}", super::process::tree(self.leader.id()));
         panic!("{message}");
     }
 }
