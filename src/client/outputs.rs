@@ -149,10 +149,12 @@ impl Output {
     }
 
     fn flush(&mut self) {
+        // Both are out of the way, as a sink that turns out to be gone clears them.
         let pending = std::mem::take(&mut self.pending);
-        let done = self.put(&pending[self.start..]);
+        let start = std::mem::take(&mut self.start);
+        let done = self.put(&pending[start..]);
         self.pending = pending;
-        self.start += done;
+        self.start = start + done;
         if self.sink.is_none() || self.left() == 0 {
             self.take_all();
         }

@@ -239,6 +239,16 @@ fn a_session_from_outside_the_pid_namespace_is_a_session() {
     assert!(wrapped.err().contains("stopping what `sh` left running"), "{}", wrapped.err());
 }
 
+/// A reader that goes away while output waits for it: the end is the command's (SIGPIPE), and no fault of ours.
+#[test]
+fn a_reader_that_leaves_in_the_middle_is_no_fault() {
+    let sandbox = Sandbox::new();
+    // The pipe fills before the reader leaves, so that something waits.
+    let script = "for i in 1 2 3 4 5 6 7 8; do wrap yes | (sleep 0.05; head -n 1); echo ${PIPESTATUS[0]}; done";
+    let finished = sandbox.run("bash", ["-c", script]).piped();
+    assert_eq!(finished.out(), "y\n141\n".repeat(8), "{}", finished.err());
+}
+
 /// Whoever started us may have signals blocked: the command gets them so, and we hear of its end all the same.
 #[test]
 fn blocked_signals_stay_the_commands() {
