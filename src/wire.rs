@@ -83,13 +83,15 @@ pub enum Kind {
     Ended = 41,
     /// Keeper: nobody writes to standard output any more.
     EndOfOutput = 43,
+    /// Keeper: what undoes the modes that the command has switched on in the terminal; empty where none are.
+    Undo = 44,
     /// Keeper: the command goes on without this client, which dies of this signal (one byte) or, for 0, exits
     /// with 0. The last frame.
     Detached = 42,
 }
 
 impl Kind {
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 25] = [
         Self::Launch,
         Self::Arguments,
         Self::Go,
@@ -114,6 +116,7 @@ impl Kind {
         Self::Ended,
         Self::Detached,
         Self::EndOfOutput,
+        Self::Undo,
     ];
 
     fn of(byte: u8) -> Option<Self> {

@@ -75,6 +75,11 @@ impl Client {
                 self.under_way = self.under_way.saturating_sub(count);
             }
             Kind::Notice => self.say(&frame.text()),
+            Kind::Undo => {
+                if let Some(terminal) = &mut self.terminal {
+                    terminal.set_undo(frame.payload);
+                }
+            }
             Kind::EndOfOutput => self.outputs.end_out(),
             Kind::Ended => {
                 return Some(match frame.json() {
@@ -114,6 +119,14 @@ impl Client {
             let _ = writeln!(io::stdout(), "{} {short}", files::printable(&started.name, NAME_CHARS));
         }
         Outcome::Exit(0)
+    }
+
+    /// Behind the command's last output: what it left switched on in the terminal.
+    pub(super) fn undo_modes(&mut self) {
+        let undo = self.terminal.as_mut().map(super::Terminal::take_undo).unwrap_or_default();
+        if !undo.is_empty() {
+            self.outputs.write(Stream::Out, &undo);
+        }
     }
 
     pub(super) fn give_terminal_back(&mut self) {

@@ -119,6 +119,9 @@ impl Client {
     fn serve(&mut self) -> Outcome {
         let mut decoder = Decoder::default();
         loop {
+            if self.ended.is_some() {
+                self.undo_modes();
+            }
             if let Some(outcome) = self.ended
                 && self.outputs.is_empty()
             {

@@ -12,6 +12,7 @@ use std::time::Duration;
 impl Client {
     /// The socket ended and nothing had said that the run is over.
     pub(super) fn keeper_died(&mut self) -> Outcome {
+        self.undo_modes();
         self.give_terminal_back();
         let Some(started) = self.started.take() else { return self.died_before_start() };
         if self.plan.detach {

@@ -14,6 +14,8 @@ pub struct Terminal {
     taken: Option<Taken>,
     /// Of its input, from the first time that we are in its background.
     edge: Option<Edge>,
+    /// What the command has switched on in it is undone by this.
+    undo: Vec<u8>,
 }
 
 struct Taken {
@@ -24,7 +26,7 @@ struct Taken {
 impl Terminal {
     /// A description of our own of the terminal behind `fd`.
     pub fn open(fd: BorrowedFd<'_>) -> io::Result<Self> {
-        Ok(Self { fd: reopen::source(fd)?, taken: None, edge: None })
+        Ok(Self { fd: reopen::source(fd)?, taken: None, edge: None, undo: Vec::new() })
     }
 
     /// Its modes as they are now.
@@ -99,6 +101,16 @@ impl Terminal {
         }
     }
 
+    /// The command has switched modes on that this undoes.
+    pub fn set_undo(&mut self, undo: &[u8]) {
+        undo.clone_into(&mut self.undo);
+    }
+
+    /// What is to be written to it before anybody else uses it.
+    pub fn take_undo(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.undo)
+    }
+
     /// What was typed before it was taken; it stands in the terminal's buffer and was echoed there.
     pub fn typed_ahead(&self, before: &Modes) -> Vec<u8> {
         let count = rustix::io::ioctl_fionread(&self.fd).unwrap_or(0) as usize;
@@ -132,5 +144,9 @@ impl AsFd for Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         self.give_back();
+        // Only where nothing else has done it, as in a panic.
+        if !self.undo.is_empty() {
+            let _ = rustix::io::write(&self.fd, &self.undo);
+        }
     }
 }

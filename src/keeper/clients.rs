@@ -241,7 +241,7 @@ impl Keeper {
     /// The client is gone without a word: killed. Mend its terminal; else as a closed one.
     fn client_died(&mut self) {
         if let Some(outer) = self.outer.take() {
-            outer.mend();
+            outer.mend(&self.screen.undo());
         }
         if !matches!(self.phase, Phase::Over(_) | Phase::Adopted(_)) {
             self.hung_up();

@@ -201,12 +201,9 @@ impl Keeper {
 
     /// Reads what is there without waiting, as far as the client takes it.
     pub(super) fn relay_rest(&mut self) -> usize {
-        let watch = &mut self.ready;
         let mut total = 0;
         while total < LAST_BYTES {
-            let count = self.relay.read(self.link.as_mut(), |bytes| {
-                watch.output(bytes);
-            });
+            let (count, _) = self.read_output();
             if count == 0 {
                 break;
             }

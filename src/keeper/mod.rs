@@ -13,6 +13,7 @@ mod printed;
 mod ready;
 mod record;
 mod relay;
+mod screen_modes;
 mod start;
 
 use crate::config::Config;
@@ -20,6 +21,7 @@ use crate::error::Error;
 use crate::hooks::Runner;
 use crate::registry::entry::State;
 use crate::sys::process;
+use crate::sys::reopen::Sink;
 use crate::sys::signal::Signals;
 use crate::sys::timer::Timer;
 use crate::sys::tty::Modes;
@@ -34,6 +36,7 @@ use record::Record;
 use relay::Relay;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, OwnedFd, RawFd};
+use screen_modes::ScreenModes;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -84,6 +87,7 @@ struct Keeper {
     /// A key raised a signal, or one was passed on, in this run: its children are on their way out too.
     was_interrupted: bool,
     outer: Option<Outer>,
+    screen: ScreenModes,
     /// The first client's process, our parent, with its start token.
     client: Option<(u32, u64)>,
     /// Bytes read since the command and its leftovers are gone.
@@ -145,9 +149,7 @@ impl Keeper {
     /// Moves what there is; `true` where the command has written something.
     fn relay_output(&mut self) -> bool {
         let accepted = self.relay.flush_input();
-        let watch = &mut self.ready;
-        let mut is_ready = false;
-        let count = self.relay.read(self.link.as_mut(), |bytes| is_ready |= watch.output(bytes));
+        let (count, is_ready) = self.read_output();
         if is_ready {
             self.look_for_ports();
             if self.record.entry().state == State::Starting {
@@ -162,6 +164,21 @@ impl Keeper {
             self.relay.hold_terminal();
         }
         count > 0
+    }
+
+    /// Reads once: how much, and whether a configured text in it tells readiness.
+    fn read_output(&mut self) -> (usize, bool) {
+        let (watch, screen) = (&mut self.ready, &mut self.screen);
+        let (mut is_ready, mut switched) = (false, false);
+        let in_terminal = self.relay.pty().is_some();
+        let count = self.relay.read(self.link.as_mut(), |bytes| {
+            is_ready |= watch.output(bytes);
+            switched |= in_terminal && screen.look(bytes);
+        });
+        if switched && let Some(link) = &mut self.link {
+            link.send(Kind::Undo, &self.screen.undo());
+        }
+        (count, is_ready)
     }
 
     fn answer_calls(&mut self) {
@@ -330,11 +347,15 @@ struct Awake {
 }
 
 impl Outer {
-    /// Gives the modes back, if they are still those that the client set.
-    fn mend(&self) {
+    /// Gives the modes back, if they are still those that the client set, and undoes what the command has switched on.
+    fn mend(&self, undo: &[u8]) {
         if Modes::of(&self.fd).is_ok_and(|now| now == self.saved.raw()) {
             // A terminal that is gone has nothing to mend.
             let _ = self.saved.set(self.fd.as_fd());
+        }
+        if !undo.is_empty() {
+            // One that takes nothing now is stopped, or not looked at.
+            let _ = Sink::open(self.fd.as_fd()).and_then(|terminal| terminal.write(undo));
         }
     }
 }

@@ -5,7 +5,7 @@ use super::link::{Link, Request};
 use super::mailbox::{Mailbox, Message, Post};
 use super::record::{Birth, Record};
 use super::relay::Relay;
-use super::{Endpoint, Job, Keeper, Outer, REFRESH, Ready, Terminated, command};
+use super::{Endpoint, Job, Keeper, Outer, REFRESH, Ready, ScreenModes, Terminated, command};
 use crate::config;
 use crate::error::{Error, not_started, reason};
 use crate::hooks::{Event, Hooks, Notice, Outcome, Runner};
@@ -115,6 +115,7 @@ pub fn start(fd: RawFd) -> Result<Keeper, Error> {
         to_answer: Vec::new(),
         registry_failed: lost.is_some(),
         typed: false,
+        screen: ScreenModes::default(),
         inherited,
     };
     for warning in warnings {

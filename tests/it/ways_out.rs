@@ -164,6 +164,29 @@ fn a_killed_client_is_a_closed_terminal_and_its_modes_are_mended() {
     terminal.wait_state("the modes of before", |terminal| terminal.modes() == before);
 }
 
+/// The alternate screen, a hidden cursor and mouse reports are undone, whichever way it ends.
+#[test]
+fn what_a_command_has_switched_on_in_the_terminal_is_switched_off() {
+    let on = "printf '\\033[?1049h\\033[?25l\\033[?1003;1006h'; echo up";
+    let off = ["\x1b[?1003l", "\x1b[?1006l", "\x1b[?25h", "\x1b[?1049l"];
+    let ways: [(&str, fn(&Terminal, &Instance)); 5] = [
+        ("read x; exit 3", |terminal, _| terminal.line("")),
+        ("exec sleep 1000", |terminal, _| terminal.send(CTRL_C)),
+        ("exec sleep 1000", |_, instance| signal(instance.child(), libc::SIGKILL)),
+        ("exec sleep 1000", |_, instance| signal(instance.pid, libc::SIGKILL)),
+        ("exec sleep 1000", |terminal, _| signal(terminal.pid(), libc::SIGKILL)),
+    ];
+    for (rest, end) in ways {
+        let sandbox = Sandbox::new();
+        let (terminal, instance) = started(&sandbox, &format!("{on}; {rest}"));
+        assert!(!off.iter().any(|undo| terminal.raw_contains(undo)), "too early");
+        end(&terminal, &instance);
+        terminal.wait_end();
+        wait_gone(instance.pid);
+        terminal.wait_state("the modes switched off", |terminal| off.iter().all(|undo| terminal.raw_contains(undo)));
+    }
+}
+
 #[test]
 fn a_killed_client_of_a_pipe_ends_the_command() {
     let sandbox = Sandbox::new();

@@ -209,6 +209,11 @@ impl Terminal {
         plain(&self.output())
     }
 
+    /// Whether these bytes were written to it.
+    pub fn raw_contains(&self, text: &str) -> bool {
+        find(&self.output(), text.as_bytes(), 0).is_some()
+    }
+
     /// The size that the terminal tells its programs; they get SIGWINCH.
     pub fn resize(&self, rows: u16, columns: u16) {
         tcsetwinsize(self.master(), size(rows, columns)).expect("the size is set");
