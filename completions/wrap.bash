@@ -16,9 +16,6 @@ _wrap() {
             ",$1")
                 cmd="wrap"
                 ;;
-            wrap,__keeper)
-                cmd="wrap__subcmd____keeper"
-                ;;
             wrap,clean)
                 cmd="wrap__subcmd__clean"
                 ;;
@@ -44,7 +41,7 @@ _wrap() {
 
     case "${cmd}" in
         wrap)
-            opts="-n -d -C -h -V --name --detach --pty --port --help --version run list stop clean completions help __keeper"
+            opts="-n -d -C -h -V --name --detach --pty --port --help --version run list stop clean completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -66,20 +63,6 @@ _wrap() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wrap__subcmd____keeper)
-            opts="-h --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

@@ -31,13 +31,12 @@ complete -c wrap -n "__fish_wrap_needs_command" -s d -l detach -d 'Leave it runn
 complete -c wrap -n "__fish_wrap_needs_command" -l pty -d 'Under a terminal of its own also where there is none'
 complete -c wrap -n "__fish_wrap_needs_command" -s h -l help -d 'Print help'
 complete -c wrap -n "__fish_wrap_needs_command" -s V -l version -d 'Print version'
-complete -c wrap -n "__fish_wrap_needs_command" -a "run" -d 'Run a command (also one whose name is a verb)'
-complete -c wrap -n "__fish_wrap_needs_command" -a "list" -d 'Show what is running'
-complete -c wrap -n "__fish_wrap_needs_command" -a "stop" -d 'End instances, and everything that they started'
-complete -c wrap -n "__fish_wrap_needs_command" -a "clean" -d 'Remove what ended without a trace, and list or end what was orphaned'
-complete -c wrap -n "__fish_wrap_needs_command" -a "completions" -d 'Print the completions of a shell'
-complete -c wrap -n "__fish_wrap_needs_command" -a "help" -d 'Print this help, or that of a verb'
-complete -c wrap -n "__fish_wrap_needs_command" -a "__keeper" -d 'The keeper of an instance; started by the client'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "run" -d 'Run a command (also one whose name is a verb)'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "list" -d 'Show what is running'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "stop" -d 'End instances, and everything that they started'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "clean" -d 'Remove what ended without a trace, and list or end what was orphaned'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "completions" -d 'Print the completions of a shell'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "help" -d 'Print this help, or that of a verb'
 complete -c wrap -n "__fish_wrap_using_subcommand run" -s n -l name -d 'Call the instance NAME instead of by its project' -r
 complete -c wrap -n "__fish_wrap_using_subcommand run" -s C -d 'Run in DIR' -r -F
 complete -c wrap -n "__fish_wrap_using_subcommand run" -l port -d 'The port that it will answer on, where wrap cannot find out' -r
@@ -57,4 +56,3 @@ complete -c wrap -n "__fish_wrap_using_subcommand clean" -l kill -d 'End what wa
 complete -c wrap -n "__fish_wrap_using_subcommand clean" -s h -l help -d 'Print help'
 complete -c wrap -n "__fish_wrap_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c wrap -n "__fish_wrap_using_subcommand help" -s h -l help -d 'Print help'
-complete -c wrap -n "__fish_wrap_using_subcommand __keeper" -s h -l help -d 'Print help'

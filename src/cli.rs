@@ -1,5 +1,6 @@
 //! The command line: every verb and option, and where the wrapped command begins.
 
+use crate::wire::KEEPER;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -55,7 +56,9 @@ Examples:
   wrap list -f json | jq '.[].url'")]
     List(ListArgs),
     /// End instances, and everything that they started
-    #[command(after_help = "\
+    #[command(
+        override_usage = "wrap stop TARGET...\n       wrap stop --all",
+        after_help = "\
 TARGET is an id, a short id, a name, :PORT or a pid.
 
 Examples:
@@ -63,7 +66,8 @@ Examples:
   wrap stop :3000
   wrap stop --all
 
-Exit status: 0 ended, 1 something could not be ended, 2 ambiguous, 3 no such target.")]
+Exit status: 0 ended, 1 something could not be ended, 2 ambiguous, 3 no such target."
+    )]
     Stop(StopArgs),
     /// Remove what ended without a trace, and list or end what was orphaned
     #[command(after_help = "\
@@ -84,12 +88,6 @@ Examples:
     Help {
         /// The verb
         verb: Option<String>,
-    },
-    /// The keeper of an instance; started by the client.
-    #[command(name = "__keeper", hide = true)]
-    Keeper {
-        /// The client's socket.
-        fd: i32,
     },
 }
 
@@ -134,7 +132,7 @@ pub struct ListArgs {
 #[derive(Debug, Args)]
 pub struct StopArgs {
     /// What to end: an id, a short id, a name, :PORT or a pid
-    #[arg(value_name = "TARGET", required_unless_present = "all")]
+    #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
     /// Every instance of yours
     #[arg(short, long, conflicts_with = "targets")]
@@ -169,6 +167,15 @@ pub enum Shell {
     Bash,
     Zsh,
     Fish,
+}
+
+/// The descriptor of the client's socket, where these are the arguments of a keeper. It is no verb: nobody is to type
+/// it, or to be offered it.
+pub fn keeper(args: &[OsString]) -> Option<i32> {
+    match args {
+        [_, word, fd] if word == KEEPER => fd.to_str()?.parse().ok(),
+        _ => None,
+    }
 }
 
 /// Parses the arguments. A usage error is printed by clap and exits with 2.
@@ -300,9 +307,13 @@ mod tests {
     #[test]
     fn verbs_are_verbs_and_usage_errors_are_errors() {
         assert!(matches!(parse(words("wrap list --all")).expect("list").verb, Some(Verb::List(_))));
-        for line in
-            ["wrap stop", "wrap list --nothing", "wrap --nothing npm", "wrap --port 0 npm", "wrap run --nothing npm"]
-        {
+        for line in [
+            "wrap stop --all shop",
+            "wrap list --nothing",
+            "wrap --nothing npm",
+            "wrap --port 0 npm",
+            "wrap run --nothing npm",
+        ] {
             assert!(parse(words(line)).is_err(), "{line}");
         }
     }

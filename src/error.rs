@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file or directory could not be read, written, made or removed.
-    #[error("cannot {doing} `{}`: {}", path.display(), reason(source))]
+    #[error("cannot {doing} `{}`: {}", path.display(), reason(cause))]
     File {
         /// The verb, as in "cannot `read` …".
         doing: &'static str,
         /// The file or directory.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A directory that others could write to, or that is not what it seems, is not used.
     #[error("`{}` is not safe to use: {why}; remove it, or set WRAP_DIR to a directory of your own", path.display())]
@@ -26,12 +26,12 @@ pub enum Error {
         why: String,
     },
     /// A system call failed that has no file to name.
-    #[error("cannot {doing}: {}", reason(source))]
+    #[error("cannot {doing}: {}", reason(cause))]
     System {
         /// The verb and its object, as in "cannot `open a PTY`".
         doing: &'static str,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Anything else, as a whole sentence.
     #[error("{0}")]
@@ -40,13 +40,13 @@ pub enum Error {
 
 impl Error {
     /// A [`Error::File`]; `doing` is the verb of "cannot … `path`".
-    pub fn file(doing: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::File { doing, path: path.to_owned(), source }
+    pub fn file(doing: &'static str, path: &Path, cause: io::Error) -> Self {
+        Self::File { doing, path: path.to_owned(), cause }
     }
 
     /// A [`Error::System`]; `doing` completes "cannot …". Takes rustix's errno as well as std's error.
-    pub fn system(doing: &'static str, source: impl Into<io::Error>) -> Self {
-        Self::System { doing, source: source.into() }
+    pub fn system(doing: &'static str, cause: impl Into<io::Error>) -> Self {
+        Self::System { doing, cause: cause.into() }
     }
 }
 

@@ -1,12 +1,17 @@
 //! The binary: parses the command line and hands over to the verb.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 use wrap::cli::{self, Verb};
 use wrap::{cmd, keeper};
 
 fn main() -> ExitCode {
-    let cli = match cli::parse(std::env::args_os()) {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    if let Some(fd) = cli::keeper(&args) {
+        return keeper::run(fd);
+    }
+    let cli = match cli::parse(args) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
@@ -17,7 +22,6 @@ fn main() -> ExitCode {
         Verb::Clean(args) => cmd::clean::run(&args),
         Verb::Completions { shell } => cmd::completions::run(shell),
         Verb::Help { verb } => cmd::help::run(verb.as_deref()),
-        Verb::Keeper { fd } => return keeper::run(fd),
     };
     result.unwrap_or_else(|error| {
         // A standard error that takes nothing must not turn a message into a panic.

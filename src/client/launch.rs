@@ -8,7 +8,7 @@ use crate::sys::reopen::Sink;
 use crate::sys::signal::Signals;
 use crate::sys::tty::{Modes, Size};
 use crate::sys::{inherited, process, spawn};
-use crate::wire::{Failed, Kind, Launch, Outbox, Route, Streams, VERSION};
+use crate::wire::{Failed, KEEPER, Kind, Launch, Outbox, Route, Streams, VERSION};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use rustix::fs::{FileType, fstat};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -178,7 +178,7 @@ fn sink(fd: BorrowedFd<'_>) -> Option<Sink> {
 fn start_keeper(pass: BorrowedFd<'_>, own_session: bool, plan: &Plan) -> io::Result<u32> {
     let mut command = Command::new("/proc/self/exe");
     // The command does not stand in the keeper's arguments: `pkill -f vite` must find vite alone.
-    command.arg0("wrap").arg("__keeper").arg(pass.as_raw_fd().to_string());
+    command.arg0("wrap").arg(KEEPER).arg(pass.as_raw_fd().to_string());
     set_directory(&mut command, plan);
     if plan.detach {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -188,7 +188,7 @@ fn start_keeper(pass: BorrowedFd<'_>, own_session: bool, plan: &Plan) -> io::Res
         // No /proc: by the path that the system remembers.
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let mut command = Command::new(std::env::current_exe()?);
-            command.arg("__keeper").arg(pass.as_raw_fd().to_string());
+            command.arg(KEEPER).arg(pass.as_raw_fd().to_string());
             set_directory(&mut command, plan);
             Ok(spawn::keeper(&mut command, pass, own_session)?.id())
         }

@@ -1,7 +1,7 @@
 //! `wrap help`: the help, or that of a verb.
 
+use super::USAGE;
 use crate::cli::{Cli, similar_verb};
-use anyhow::bail;
 use clap::CommandFactory;
 use std::process::ExitCode;
 
@@ -13,12 +13,13 @@ pub fn run(verb: Option<&str>) -> anyhow::Result<ExitCode> {
         cli.print_long_help()?;
         return Ok(ExitCode::SUCCESS);
     };
-    match cli.find_subcommand_mut(verb) {
-        Some(found) => found.print_long_help()?,
-        None => match similar_verb(verb.as_ref()) {
-            Some(similar) => bail!("`{verb}` is no verb; did you mean `wrap help {similar}`?"),
-            None => bail!("`{verb}` is no verb; `wrap help` lists them"),
-        },
+    if let Some(found) = cli.find_subcommand_mut(verb) {
+        found.print_long_help()?;
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::SUCCESS)
+    match similar_verb(verb.as_ref()) {
+        Some(similar) => eprintln!("wrap: `{verb}` is no verb; did you mean `wrap help {similar}`?"),
+        None => eprintln!("wrap: `{verb}` is no verb; `wrap help` lists them"),
+    }
+    Ok(ExitCode::from(USAGE))
 }

@@ -9,6 +9,9 @@ pub mod stop;
 
 use std::io::{self, ErrorKind, Write as _};
 
+/// The exit code of a usage error.
+const USAGE: u8 = 2;
+
 /// Writes a verb's data. A reader that has seen enough (`wrap list | head -1`) is no error.
 fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout();

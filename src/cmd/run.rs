@@ -1,7 +1,9 @@
 //! `wrap run`, and `wrap` without a verb: runs a command, or the project's own.
 
+use super::USAGE;
 use crate::cli::{Cli, RunArgs, similar_verb};
 use crate::client::{self, Outcome, Plan};
+use crate::error::Error;
 use crate::project::{self, Candidate, DevCommand};
 use anyhow::Context;
 use clap::CommandFactory;
@@ -9,9 +11,6 @@ use std::env;
 use std::io::{self, BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-/// The exit code of a usage error.
-const USAGE: u8 = 2;
 
 /// Runs it. Does not return where the command was killed by a signal: then we die of the same.
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
@@ -42,7 +41,7 @@ fn outcome(plan: Plan) -> Outcome {
 
 /// Goes there, and returns where that is.
 fn enter(dir: &Path) -> anyhow::Result<PathBuf> {
-    env::set_current_dir(dir).with_context(|| format!("cannot enter `{}`", dir.display()))?;
+    env::set_current_dir(dir).map_err(|error| Error::file("enter", dir, error))?;
     Ok(env::current_dir().unwrap_or_else(|_| dir.to_owned()))
 }
 

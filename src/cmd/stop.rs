@@ -1,6 +1,6 @@
 //! `wrap stop`: ends instances and everything that they started.
 
-use super::print;
+use super::{USAGE, print};
 use crate::api::{self, Method};
 use crate::cli::StopArgs;
 use crate::registry::entry::Entry;
@@ -32,6 +32,10 @@ struct Terminated {
 
 /// Ends the targets, all at once, and returns when they are gone.
 pub fn run(args: &StopArgs) -> anyhow::Result<ExitCode> {
+    if args.targets.is_empty() && !args.all {
+        eprintln!("wrap: stop what? name an id, a name, :PORT or a pid (`wrap list` shows them), or --all");
+        return Ok(ExitCode::from(USAGE));
+    }
     let swept = sweep(&mut with_hooks());
     for warning in &swept.warnings {
         eprintln!("wrap: {warning}");
@@ -39,7 +43,7 @@ pub fn run(args: &StopArgs) -> anyhow::Result<ExitCode> {
     let chosen = match choose(args, &swept.live) {
         Ok(chosen) => chosen,
         Err(error) => {
-            eprintln!("wrap: {error}");
+            eprintln!("wrap: {error}{}", if args.targets.len() > 1 { "; nothing was stopped" } else { "" });
             return Ok(ExitCode::from(error.exit_code()));
         }
     };

@@ -5,6 +5,7 @@
 
 use memchr::memchr;
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 /// Private modes (DECSET, `CSI ? n h`) that are followed, and whether a terminal has them on by itself.
 const MODES: &[(u16, bool)] = &[
@@ -106,10 +107,10 @@ impl ScreenModes {
             text.push_str(other.undo());
         }
         if self.pushed > 0 {
-            text.push_str(&format!("\x1b[<{}u", self.pushed));
+            let _ = write!(text, "\x1b[<{}u", self.pushed);
         }
         for (mode, own) in MODES.iter().filter(|(mode, _)| self.changed.contains(mode)) {
-            text.push_str(&format!("\x1b[?{mode}{}", if *own { 'h' } else { 'l' }));
+            let _ = write!(text, "\x1b[?{mode}{}", if *own { 'h' } else { 'l' });
         }
         if !text.is_empty() {
             // Whoever left one of these left its colours, too.

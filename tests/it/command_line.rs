@@ -131,7 +131,13 @@ fn a_mistyped_verb_is_asked_about() {
 #[test]
 fn mistakes_on_our_side_of_the_command_exit_with_2() {
     let sandbox = Sandbox::new();
-    for args in [&["--no-such-option"][..], &["--port", "x", "true"], &["list", "--no-such-option"], &["stop"]] {
+    for args in [
+        &["--no-such-option"][..],
+        &["--port", "x", "true"],
+        &["list", "--no-such-option"],
+        &["stop"],
+        &["help", "nosuch"],
+    ] {
         let finished = sandbox.wrap(args).piped().expect_code(2);
         assert_ne!(finished.err(), "", "{args:?}");
         assert_eq!(finished.out(), "", "{args:?}");

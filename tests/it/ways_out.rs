@@ -164,12 +164,15 @@ fn a_killed_client_is_a_closed_terminal_and_its_modes_are_mended() {
     terminal.wait_state("the modes of before", |terminal| terminal.modes() == before);
 }
 
+/// What a command does after it has said `up`, and how it is ended.
+type Way = (&'static str, fn(&Terminal, &Instance));
+
 /// The alternate screen, a hidden cursor and mouse reports are undone, whichever way it ends.
 #[test]
 fn what_a_command_has_switched_on_in_the_terminal_is_switched_off() {
     let on = "printf '\\033[?1049h\\033[?25l\\033[?1003;1006h'; echo up";
     let off = ["\x1b[?1003l", "\x1b[?1006l", "\x1b[?25h", "\x1b[?1049l"];
-    let ways: [(&str, fn(&Terminal, &Instance)); 5] = [
+    let ways: [Way; 5] = [
         ("read x; exit 3", |terminal, _| terminal.line("")),
         ("exec sleep 1000", |terminal, _| terminal.send(CTRL_C)),
         ("exec sleep 1000", |_, instance| signal(instance.child(), libc::SIGKILL)),
