@@ -124,6 +124,10 @@ impl ScreenModes {
         let mut rest = bytes;
         while let Some(at) = memchr(ESCAPE, rest) {
             rest = &rest[at..];
+            if let Some(length) = colour(rest) {
+                rest = &rest[length..];
+                continue;
+            }
             match sequence(rest) {
                 Sequence::Whole(length) => {
                     changed |= self.apply(&rest[..length]);
@@ -190,6 +194,19 @@ impl ScreenModes {
 }
 
 const ESCAPE: u8 = 0x1b;
+
+/// The length of the colour (SGR, `CSI 32 m`) that these bytes begin with: nearly every escape of a log is one, and they
+/// are passed over at the speed of the search for the next.
+fn colour(bytes: &[u8]) -> Option<usize> {
+    if bytes.get(1) != Some(&b'[') {
+        return None;
+    }
+    let digits = bytes.iter().skip(2).take(COLOUR).take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
+    (bytes.get(2 + digits) == Some(&b'm')).then_some(2 + digits + 1)
+}
+
+/// The digits of a colour in 24 bits (`38;2;255;255;255`).
+const COLOUR: usize = 16;
 
 enum Sequence {
     /// This many bytes.
