@@ -60,13 +60,14 @@ pub fn reason(error: &io::Error) -> String {
 }
 
 /// What a shell would say and exit with where a command cannot be started: 127 where it is not found, 126 where it
-/// is found and cannot be run (sh's rule; POSIX, Shell Command Language, 2.8.2).
+/// is found and cannot be run (sh's rule; POSIX, Shell Command Language, 2.8.2). A script whose interpreter is missing is
+/// 127 to dash, bash and zsh: ENOENT is all that they look at.
 pub fn not_started(program: &OsStr, error: &io::Error) -> (u8, String) {
     let name = program.display();
     let found = locate(program);
     match (error.kind(), found) {
         (io::ErrorKind::NotFound, Some(path)) => {
-            (126, format!("cannot run `{}`: the interpreter in its first line does not exist", path.display()))
+            (127, format!("cannot run `{}`: the interpreter in its first line does not exist", path.display()))
         }
         (io::ErrorKind::NotFound, None) if program.as_encoded_bytes().contains(&b'/') => {
             (127, format!("no such file: `{name}`"))

@@ -21,11 +21,13 @@ impl Client {
             terminal.give_back();
         }
         let saved = signal::handler_of(stop);
-        signal::stop_by(stop);
+        let terminal = self.terminal.as_ref();
+        // For the terminal nobody is stopped who has it meanwhile.
+        let still = || !wants_terminal || elsewhere || terminal.is_none_or(|terminal| !terminal.is_ours());
+        let mut continued = !signal::stop_by(stop, still);
         signal::catch_again(stop, &saved);
         // What came meanwhile goes first: a bare command would find it pending when it is continued, and one that is
         // continued in the background may be stopped again before it arrived.
-        let mut continued = false;
         for received in self.signals.take() {
             if received.signal == libc::SIGCONT {
                 continued = true;

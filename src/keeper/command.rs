@@ -72,6 +72,17 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
     Ok((read, write))
 }
 
+/// The command's words, behind a shell where sockets were passed to our client: they are for one process alone, by its
+/// pid (`LISTEN_PID`, sd_listen_fds(3)), which for the command nobody knows before it is there but itself.
+pub fn addressed(command: &[OsString], client: Option<u32>) -> Vec<OsString> {
+    let listener = std::env::var("LISTEN_PID").ok().and_then(|pid| pid.parse().ok());
+    if client.is_none() || listener != client {
+        return command.to_vec();
+    }
+    let shell = ["/bin/sh", "-c", "LISTEN_PID=$$; export LISTEN_PID; exec \"$@\"", "wrap"];
+    shell.into_iter().map(OsString::from).chain(command.iter().cloned()).collect()
+}
+
 /// Spawns the command. `environment` is added to our own; `None` removes a variable.
 pub fn spawn(
     prepared: Prepared,

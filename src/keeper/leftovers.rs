@@ -5,6 +5,7 @@ use crate::files;
 use crate::sys::ports;
 use crate::sys::process::{self, Handle, Process};
 use crate::sys::signal;
+use crate::wire::KEEPER;
 
 /// What is still there after the command's end.
 #[derive(Default)]
@@ -20,7 +21,8 @@ pub struct Left {
 /// What runs in the command's session, or answers on its port, belongs to it. What leads a session of its own (a
 /// browser that it opened, a build daemon) was put there to outlive it.
 pub fn find(rule: Rule, session: u32, known: &[u16]) -> Left {
-    let all = process::descendants(std::process::id());
+    let mut all = process::descendants(std::process::id());
+    all.retain(|process| !sees_to_itself(process));
     if all.is_empty() {
         return Left::default();
     }
@@ -34,6 +36,16 @@ pub fn find(rule: Rule, session: u32, known: &[u16]) -> Left {
         }
     });
     Left { stop, keep }
+}
+
+/// A session's leader that is another keeper (wrap inside wrap), or that is on its way out: its words are gone already
+/// (proc(5), cmdline).
+fn sees_to_itself(process: &Process) -> bool {
+    if process.session != process.pid {
+        return false;
+    }
+    let words = std::fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
+    words.is_empty() || words.split(|byte| *byte == 0).nth(1) == Some(KEEPER.as_bytes())
 }
 
 /// The kernel keeps fifteen bytes of a process's name (proc(5), comm).

@@ -196,7 +196,8 @@ impl Keeper {
         }
         let mut environment = self.environment();
         environment.extend(outcome.env.into_iter().map(|(name, value)| (name, value.map(OsString::from))));
-        let spawned = command::spawn(prepared, &self.command, &environment, &self.relay.ends);
+        let words = command::addressed(&self.command, self.client.map(|(pid, _)| pid));
+        let spawned = command::spawn(prepared, &words, &environment, &self.relay.ends);
         inherited::close(&self.inherited);
         let child = match spawned {
             Ok(child) => child,

@@ -78,11 +78,24 @@ pub fn die_of(signal: i32) {
     act_by_default(signal);
 }
 
-/// Stops this process as `signal` (SIGTSTP, SIGTTIN, …) does by default; returns when it was continued, or at
-/// once where its group is orphaned and the kernel does not stop it. Give the handler back afterwards
-/// with [`catch_again`].
-pub fn stop_by(signal: i32) {
-    act_by_default(signal);
+/// Stops this process as `signal` (SIGTSTP, SIGTTIN, …) does by default, if `still` holds; returns when it was
+/// continued, or at once where its group is orphaned and the kernel does not stop it. `false` where `still` did not
+/// hold. Give the handler back afterwards with [`catch_again`].
+///
+/// The signal waits while `still` looks: a SIGCONT in that moment takes it away again (signal(7)), so that nobody is
+/// stopped behind the `fg` that was for him.
+pub fn stop_by(signal: i32, still: impl FnOnce() -> bool) -> bool {
+    block(signal);
+    set_action(signal, libc::SIG_DFL);
+    // SAFETY: raise takes a number and sends to this thread, where it waits.
+    unsafe { libc::raise(signal) };
+    let stops = still();
+    if !stops {
+        // What waits is thrown away with it (sigaction(2)).
+        set_action(signal, libc::SIG_IGN);
+    }
+    unblock(&[signal]);
+    stops
 }
 
 /// What [`stop_by`] took away: `saved` comes from [`handler_of`].
@@ -106,6 +119,16 @@ fn act_by_default(signal: i32) {
     unblock(&[signal]);
     // SAFETY: raise takes a number and sends to this thread, so the default action happens before it returns.
     unsafe { libc::raise(signal) };
+}
+
+fn block(signal: i32) {
+    // SAFETY: the mask is built by sigemptyset and sigaddset; the call changes this thread's mask alone.
+    unsafe {
+        let mut mask: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut mask);
+        libc::sigaddset(&raw mut mask, signal);
+        libc::sigprocmask(libc::SIG_BLOCK, &raw const mask, std::ptr::null_mut());
+    }
 }
 
 fn unblock(signals: &[i32]) {

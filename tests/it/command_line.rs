@@ -96,7 +96,7 @@ fn what_cannot_be_run_has_the_shells_codes() {
     sandbox.write("project/plain", "not executable\n");
     sandbox.script("lost", "#!/no/such/interpreter\n");
     for (command, code) in
-        [("no-such-command-here", 127), ("./no-such-file", 127), ("./plain", 126), ("/", 126), ("./lost", 126)]
+        [("no-such-command-here", 127), ("./no-such-file", 127), ("./plain", 126), ("/", 126), ("./lost", 127)]
     {
         let finished = sandbox.wrap([command]).piped().expect_code(code);
         assert!(finished.err().starts_with("wrap: ") && finished.err().contains(command), "{}", finished.err());

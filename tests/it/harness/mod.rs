@@ -18,6 +18,7 @@ mod watched;
 pub use ending::{Change, Ending};
 pub use instances::Instance;
 pub use launch::Launch;
+pub use modes::Modes;
 pub use piped::{Finished, Piped};
 pub use process::{ended_within, is_running, signal, wait_gone};
 pub use sandbox::PROMPT;

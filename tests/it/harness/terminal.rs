@@ -159,6 +159,12 @@ impl Terminal {
         }
     }
 
+    /// Whether this text comes within so long, after the last wait. For what must not come: a moment is all one can wait.
+    pub fn comes_within(&self, text: &str, limit: Duration) -> bool {
+        let found = self.seen.wait(limit, |seen| find(&seen.output, text.as_bytes(), seen.mark).map(|_| ()));
+        found.is_some()
+    }
+
     /// Waits until the whole output, as [`plain`] text, is as the closure wants it.
     #[track_caller]
     pub fn wait_until(&self, what: &str, mut holds: impl FnMut(&str) -> bool) {

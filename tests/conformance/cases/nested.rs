@@ -1,0 +1,129 @@
+//! Under and around other programs.
+
+use super::{Case, case, ended, finished};
+use crate::harness::{CTRL_C, CTRL_D, Terminal};
+
+pub const CASES: &[Case] = &[
+    case("inside itself", |bed| {
+        let inner = bed.line("sh -c 'echo in; exit 6'");
+        ended(&bed.terminal(&inner))
+    }),
+    case("Ctrl-C through two of them", |bed| {
+        let inner = bed.line("sh -c 'echo up; exec sleep 1000'");
+        let terminal = bed.terminal(&inner);
+        terminal.wait_for("up");
+        terminal.send(CTRL_C);
+        format!("{:?}", terminal.wait_end())
+    }),
+    Case {
+        name: "in npm run",
+        needs: &["npm"],
+        observe: |bed| {
+            let line = bed.line("sh -c 'echo ran; exit 3'").replace('\\', "\\\\").replace('"', "\\\"");
+            bed.sandbox.write("project/package.json", format!("{{\"scripts\": {{\"dev\": \"{line}\"}}}}"));
+            finished(&bed.piped("npm run --silent dev; echo $?"))
+        },
+    },
+    Case {
+        name: "in make -j",
+        needs: &["make"],
+        observe: |bed| {
+            let line = bed.line("sh -c 'echo made; exit 2'");
+            bed.sandbox.write("project/Makefile", format!("all: a b\na b:\n\t@{line}\n"));
+            finished(&bed.piped("make -s -j2 -k 2>/dev/null; echo $?"))
+        },
+    },
+    case("under timeout", |bed| finished(&bed.piped("timeout 0.3 @(sleep 1000); echo $?"))),
+    case("under nohup", |bed| {
+        finished(&bed.piped("nohup @(sh -c 'kill -HUP $$; echo survived') 2>/dev/null; echo $?"))
+    }),
+    case("under setsid", |bed| finished(&bed.piped("setsid -w @(sh -c 'echo ran; exit 9'); echo $?"))),
+    case("under env -i", |bed| {
+        finished(&bed.piped("env -i PATH=\"$PATH\" @(sh -c 'echo ran; exit 9') 2>/dev/null; echo $?"))
+    }),
+    Case {
+        name: "as PID 1 of a namespace",
+        needs: &["unshare"],
+        observe: |bed| {
+            let line = bed.line("sh -c 'echo ran; exit 9'");
+            finished(&bed.piped(&format!(
+                "unshare --user --map-root-user --pid --fork --mount-proc {line} 2>/dev/null; echo $?"
+            )))
+        },
+    },
+    case("without HOME and XDG_RUNTIME_DIR", |bed| {
+        finished(
+            &bed.piped("unset HOME XDG_RUNTIME_DIR XDG_CONFIG_HOME; @(sh -c 'echo ran; exit 9') 2>/dev/null; echo $?"),
+        )
+    }),
+    Case {
+        name: "python's prompt",
+        needs: &["python3"],
+        observe: |bed| prompts(&bed.terminal("python3 -q"), ">>> ", "print(6*7)", "42"),
+    },
+    Case {
+        name: "node's prompt",
+        needs: &["node"],
+        observe: |bed| prompts(&bed.terminal("node -i"), "> ", "6*7", "42"),
+    },
+    Case {
+        name: "vim",
+        needs: &["vim"],
+        observe: |bed| {
+            let terminal = bed.terminal("vim -u NONE -N file");
+            terminal.wait_until("vim's screen", |screen| screen.contains('~'));
+            terminal.send("ihello\x1b:wq\r");
+            let ending = terminal.wait_end();
+            format!("{ending:?} {:?}", std::fs::read_to_string(bed.sandbox.project().join("file")))
+        },
+    },
+    Case {
+        name: "less",
+        needs: &["less"],
+        observe: |bed| {
+            let terminal = bed.terminal("sh -c 'seq 500 >file; exec less file'");
+            terminal.wait_until("its first page", |screen| screen.contains("22"));
+            terminal.send("G");
+            terminal.wait_until("its last page", |screen| screen.contains("500"));
+            terminal.send("q");
+            format!("{:?}", terminal.wait_end())
+        },
+    },
+    Case {
+        name: "git with a pager",
+        needs: &["git", "less"],
+        observe: |bed| {
+            let setup = "git init -q r && cd r && git -c user.name=n -c user.email=e commit -q --allow-empty -m first";
+            let terminal =
+                bed.terminal_script(&format!("{setup}; LESS=-R GIT_PAGER=less @(git log --format=%s); echo $?"));
+            terminal.wait_until("the log", |screen| screen.contains("first"));
+            terminal.send("q");
+            format!("{:?}", terminal.wait_end())
+        },
+    },
+    Case {
+        name: "tmux inside",
+        needs: &["tmux"],
+        observe: |bed| {
+            let terminal = bed.terminal("tmux -L conformance -f /dev/null new-session 'echo in tmux; read x; exit'");
+            terminal.wait_until("its screen", |screen| screen.contains("in tmux"));
+            terminal.line("");
+            let ending = terminal.wait_end();
+            bed.piped("tmux -L conformance kill-server 2>/dev/null");
+            format!("{ending:?}")
+        },
+    },
+];
+
+fn prompts(terminal: &Terminal, prompt: &str, question: &str, answer: &str) -> String {
+    terminal.wait_until("its prompt", |screen| screen.contains(prompt));
+    terminal.line(question);
+    // A key that comes before the next prompt meets other modes.
+    terminal.wait_until("its answer and its next prompt", |screen| {
+        screen.contains(answer)
+            && screen.trim_end_matches(' ').ends_with(prompt.trim_end())
+            && screen.matches(prompt).count() > 1
+    });
+    terminal.send(CTRL_D);
+    format!("{:?}", terminal.wait_end())
+}
