@@ -75,6 +75,11 @@ pub const CASES: &[Case] = &[
         terminal.wait_for("over");
         format!("{:?}", terminal.wait_end())
     }),
+    case("a Ctrl-C typed ahead", |bed| {
+        // It means whoever is there: the shell, the launcher, or the command. Nothing may be left of them.
+        let terminal = ahead(bed, b"\x03", "sleep 1000");
+        format!("{:?}", terminal.wait_end())
+    }),
     case("a half line typed ahead", |bed| {
         let terminal = ahead(bed, b"half", "sh -c 'echo up; read -r line; echo \"<$line>\"'");
         terminal.wait_for("up");

@@ -14,6 +14,30 @@ pub const CASES: &[Case] = &[
         terminal.line("q");
         ended_briefly(&terminal)
     }),
+    case("Ctrl-C twice at once", |bed| {
+        let terminal = bed.terminal(&probe("signalled"));
+        terminal.wait_for("ready");
+        terminal.send(b"\x03\x03");
+        until_caught(&terminal, "\"2:");
+        terminal.line("q");
+        // Two that are pending at once are one (signal(7)): both counts are the kernel's.
+        ended_briefly(&terminal).replace("2:2", "2:1")
+    }),
+    case("bg lets a stopped command go on", |bed| {
+        bed.sandbox.script("beats", "#!/bin/sh\nmkfifo go\necho up\nread x <go\necho went on\nexit 5\n");
+        let terminal = bed.sandbox.bash();
+        terminal.line(&bed.line("./beats"));
+        terminal.wait_for("up\r\n");
+        terminal.send(CTRL_Z);
+        terminal.wait_prompt();
+        terminal.line("bg");
+        terminal.wait_for(PROMPT);
+        terminal.line("echo >go; wait; echo ov''er");
+        terminal.wait_for("went on");
+        terminal.wait_for("over");
+        terminal.wait_for(PROMPT);
+        leave(&terminal)
+    }),
     case("Ctrl-C ends a command that does nothing about it", |bed| {
         let terminal = bed.terminal("sh -c 'echo up; exec sleep 1000'");
         terminal.wait_for("up");

@@ -56,6 +56,42 @@ pub const CASES: &[Case] = &[
             &bed.piped("unset HOME XDG_RUNTIME_DIR XDG_CONFIG_HOME; @(sh -c 'echo ran; exit 9') 2>/dev/null; echo $?"),
         )
     }),
+    case("with a registry on a full or read-only disk", |bed| {
+        let places = ["/dev/full", "/proc/none", "/sys/none"];
+        let runs =
+            places.map(|place| format!("export WRAP_DIR={place}; @(sh -c 'echo ran; exit 9') 2>/dev/null; echo $?"));
+        finished(&bed.piped(&runs.join("; ")))
+    }),
+    Case {
+        name: "inside tmux",
+        needs: &["tmux"],
+        observe: |bed| {
+            let line = bed.line("sh -c 'echo \"in it $(stty size)\"; read x; echo \"<$x>\" >said'");
+            bed.sandbox.script("inner", &format!("#!/bin/bash\n{line}\necho $? >>said\n"));
+            let terminal =
+                bed.sandbox.run("tmux", ["-L", "around", "-f", "/dev/null", "new-session", "./inner"]).terminal();
+            terminal.wait_until("its screen", |screen| screen.contains("in it"));
+            terminal.line("typed");
+            let ending = terminal.wait_end();
+            bed.piped("tmux -L around kill-server 2>/dev/null");
+            format!("{ending:?} {:?}", std::fs::read_to_string(bed.sandbox.project().join("said")))
+        },
+    },
+    Case { name: "top", needs: &["top"], observe: |bed| full_screen(&bed.terminal("top -d 100"), "PID") },
+    Case { name: "htop", needs: &["htop"], observe: |bed| full_screen(&bed.terminal("htop -d 100"), "PID") },
+    Case {
+        name: "fzf",
+        needs: &["fzf"],
+        observe: |bed| {
+            let terminal = bed.terminal_script("seq 100 >items; chosen=$(@(fzf) <items); echo \"$? <$chosen>\"");
+            terminal.wait_until("its list", |screen| screen.contains("100/100"));
+            terminal.send("42");
+            terminal.wait_until("what was searched", |screen| screen.contains("1/100"));
+            terminal.send("\r");
+            terminal.wait_for("0 <42>");
+            format!("{:?}", terminal.wait_end())
+        },
+    },
     Case {
         name: "python's prompt",
         needs: &["python3"],
@@ -114,6 +150,14 @@ pub const CASES: &[Case] = &[
         },
     },
 ];
+
+/// A program that fills the screen until `q`.
+fn full_screen(terminal: &Terminal, shows: &str) -> String {
+    terminal.wait_until("its screen", |screen| screen.contains(shows));
+    terminal.send("q");
+    let ending = terminal.wait_end();
+    format!("{ending:?} {}", terminal.modes().is_cooked())
+}
 
 fn prompts(terminal: &Terminal, prompt: &str, question: &str, answer: &str) -> String {
     terminal.wait_until("its prompt", |screen| screen.contains(prompt));
