@@ -51,6 +51,7 @@ fn main() -> ExitCode {
 
     let bare = observe(&Launcher::bare(), &cases);
     let mut failed = false;
+    let mut table = Table::new(&cases, &bare);
     for launcher in &launchers {
         if !launcher.is_installed() {
             println!("{}: not installed, left out", launcher.name());
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
             }
             counted += 1;
             if bare == seen {
+                table.keep(case.subject);
                 kept += 1;
                 if verbose {
                     println!("  same      {}", case.name);
@@ -80,8 +82,10 @@ fn main() -> ExitCode {
             }
         }
         println!("{}: {kept} of {counted} as bare", launcher.name());
+        table.finish(launcher);
         failed |= launcher.name() == "wrap" && kept < counted;
     }
+    table.print();
     // A bare case that failed compares nothing.
     for (at, case) in cases.iter().enumerate() {
         if let Seen::Failed(why) = &bare[&at] {
@@ -90,6 +94,52 @@ fn main() -> ExitCode {
         }
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// A column a launcher, a row a subject; in Markdown, for the README.
+struct Table {
+    /// Subjects in their order, and how many cases each has here.
+    subjects: Vec<(&'static str, usize)>,
+    kept: BTreeMap<&'static str, usize>,
+    columns: Vec<(String, Vec<usize>)>,
+}
+
+impl Table {
+    fn new(cases: &[Case], bare: &BTreeMap<usize, Seen>) -> Self {
+        let mut subjects: Vec<(&'static str, usize)> = Vec::new();
+        for (at, case) in cases.iter().enumerate() {
+            if subjects.last().is_none_or(|(subject, _)| *subject != case.subject) {
+                subjects.push((case.subject, 0));
+            }
+            let count = usize::from(!matches!(bare[&at], Seen::Skipped(_)));
+            subjects.last_mut().expect("one was pushed").1 += count;
+        }
+        Self { subjects, kept: BTreeMap::new(), columns: Vec::new() }
+    }
+
+    fn keep(&mut self, subject: &'static str) {
+        *self.kept.entry(subject).or_default() += 1;
+    }
+
+    fn finish(&mut self, launcher: &Launcher) {
+        let kept = std::mem::take(&mut self.kept);
+        let column = self.subjects.iter().map(|(subject, _)| kept.get(subject).copied().unwrap_or_default()).collect();
+        self.columns.push((launcher.name(), column));
+    }
+
+    fn print(&self) {
+        let names: Vec<_> = self.columns.iter().map(|(name, _)| format!(" `{name}` |")).collect();
+        println!("\n| behaviours as bare | of |{}", names.concat());
+        println!("|---|---|{}", "---|".repeat(names.len()));
+        for (at, (subject, of)) in self.subjects.iter().enumerate() {
+            let counts: Vec<_> = self.columns.iter().map(|(_, column)| format!(" {} |", column[at])).collect();
+            println!("| {subject} | {of} |{}", counts.concat());
+        }
+        let all: usize = self.subjects.iter().map(|(_, of)| of).sum();
+        let sums: Vec<_> =
+            self.columns.iter().map(|(_, column)| format!(" {} |", column.iter().sum::<usize>())).collect();
+        println!("| all | {all} |{}", sums.concat());
+    }
 }
 
 /// What a case saw.

@@ -44,6 +44,7 @@ pub const CASES: &[Case] = &[
     }),
     case("process substitution", |bed| finished(&bed.piped(&bed.line("cat <(echo one) <(echo two)")))),
     Case {
+        subject: "",
         name: "make's jobserver",
         needs: &["make"],
         observe: |bed| {

@@ -64,15 +64,36 @@ pub const CASES: &[Case] = &[
         // The kernel echoes the key after its signal: where it stands is not the launcher's doing.
         ended(&terminal).replace("^C", "")
     }),
-    Case { name: "Ctrl-Z, fg and bg in bash", needs: &["bash"], observe: |bed| stops(bed, &bed.sandbox.bash(), "$?") },
-    Case { name: "Ctrl-Z, fg and bg in zsh", needs: &["zsh"], observe: |bed| stops(bed, &bed.sandbox.zsh(), "$?") },
     Case {
+        subject: "",
+        name: "Ctrl-Z, fg and bg in bash",
+        needs: &["bash"],
+        observe: |bed| stops(bed, &bed.sandbox.bash(), "$?"),
+    },
+    Case {
+        subject: "",
+        name: "Ctrl-Z, fg and bg in zsh",
+        needs: &["zsh"],
+        observe: |bed| stops(bed, &bed.sandbox.zsh(), "$?"),
+    },
+    Case {
+        subject: "",
         name: "Ctrl-Z, fg and bg in fish",
         needs: &["fish"],
         observe: |bed| stops(bed, &bed.sandbox.fish(), "$status"),
     },
-    Case { name: "& and fg, then Ctrl-C, in bash", needs: &["bash"], observe: |bed| forward(bed, &bed.sandbox.bash()) },
-    Case { name: "& and fg, then Ctrl-C, in zsh", needs: &["zsh"], observe: |bed| forward(bed, &bed.sandbox.zsh()) },
+    Case {
+        subject: "",
+        name: "& and fg, then Ctrl-C, in bash",
+        needs: &["bash"],
+        observe: |bed| forward(bed, &bed.sandbox.bash()),
+    },
+    Case {
+        subject: "",
+        name: "& and fg, then Ctrl-C, in zsh",
+        needs: &["zsh"],
+        observe: |bed| forward(bed, &bed.sandbox.zsh()),
+    },
     case("the terminal is cooked while it is stopped", |bed| {
         bed.sandbox.script("talk", TALK);
         let terminal = bed.sandbox.bash();

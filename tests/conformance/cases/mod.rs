@@ -8,11 +8,13 @@ mod nested;
 mod pipes;
 mod terminals;
 
-use crate::harness::{Finished, Sandbox, Terminal};
+use crate::harness::{Finished, Launch, Sandbox, Terminal};
 use crate::launcher::{Launcher, quoted};
 
 /// One behaviour.
 pub struct Case {
+    /// What it is about; set by [`all`].
+    pub subject: &'static str,
     /// What must be the same, in a few words.
     pub name: &'static str,
     /// Programs without which it is left out.
@@ -23,16 +25,27 @@ pub struct Case {
 
 /// A case that needs nothing but a shell.
 const fn case(name: &'static str, observe: fn(&Bed) -> String) -> Case {
-    Case { name, needs: &[], observe }
+    needing(name, &[], observe)
+}
+
+/// A case that is left out where one of these programs is not installed.
+const fn needing(name: &'static str, needs: &'static [&'static str], observe: fn(&Bed) -> String) -> Case {
+    Case { subject: "", name, needs, observe }
 }
 
 /// All of them.
 pub fn all() -> Vec<Case> {
-    [exits::CASES, terminals::CASES, job_control::CASES, inherited::CASES, bytes::CASES, pipes::CASES, nested::CASES]
-        .into_iter()
-        .flatten()
-        .map(|case| Case { name: case.name, needs: case.needs, observe: case.observe })
-        .collect()
+    let subjects = [
+        ("how it ended", exits::CASES),
+        ("the terminal", terminals::CASES),
+        ("keys, signals and jobs", job_control::CASES),
+        ("what is inherited", inherited::CASES),
+        ("bytes of a terminal", bytes::CASES),
+        ("pipes and files", pipes::CASES),
+        ("under and around programs", nested::CASES),
+    ];
+    let cases = subjects.into_iter().flat_map(|(subject, cases)| cases.iter().map(move |case| (subject, case)));
+    cases.map(|(subject, case)| Case { subject, name: case.name, needs: case.needs, observe: case.observe }).collect()
 }
 
 /// Where a case is run: a sandbox and a launcher.
@@ -75,19 +88,25 @@ impl Bed {
         script
     }
 
+    /// A launcher that runs its command by the user's shell has bash for it, as the cases are written for bash.
+    #[allow(clippy::unused_self)] // reads as what a bed does
+    fn fair(&self, launch: Launch) -> Launch {
+        launch.env("SHELL", "/bin/bash")
+    }
+
     /// The command in a terminal of its own, with nothing in front of the launcher.
     pub fn terminal(&self, command: &str) -> Terminal {
-        self.sandbox.sh(&format!("exec {}", self.line(command))).terminal()
+        self.fair(self.sandbox.sh(&format!("exec {}", self.line(command)))).terminal()
     }
 
     /// A bash script in a terminal, with [`Self::script`]'s `@(…)`.
     pub fn terminal_script(&self, text: &str) -> Terminal {
-        self.sandbox.run("bash", ["-c", &self.script(text)]).terminal()
+        self.fair(self.sandbox.run("bash", ["-c", &self.script(text)])).terminal()
     }
 
     /// A bash script with pipes, to its end.
     pub fn piped(&self, text: &str) -> Finished {
-        self.sandbox.run("bash", ["-c", &self.script(text)]).piped()
+        self.fair(self.sandbox.run("bash", ["-c", &self.script(text)])).piped()
     }
 }
 

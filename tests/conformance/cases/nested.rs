@@ -16,6 +16,7 @@ pub const CASES: &[Case] = &[
         format!("{:?}", terminal.wait_end())
     }),
     Case {
+        subject: "",
         name: "in npm run",
         needs: &["npm"],
         observe: |bed| {
@@ -25,6 +26,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        subject: "",
         name: "in make -j",
         needs: &["make"],
         observe: |bed| {
@@ -42,6 +44,7 @@ pub const CASES: &[Case] = &[
         finished(&bed.piped("env -i PATH=\"$PATH\" @(sh -c 'echo ran; exit 9') 2>/dev/null; echo $?"))
     }),
     Case {
+        subject: "",
         name: "as PID 1 of a namespace",
         needs: &["unshare"],
         observe: |bed| {
@@ -63,6 +66,7 @@ pub const CASES: &[Case] = &[
         finished(&bed.piped(&runs.join("; ")))
     }),
     Case {
+        subject: "",
         name: "inside tmux",
         needs: &["tmux"],
         observe: |bed| {
@@ -77,9 +81,15 @@ pub const CASES: &[Case] = &[
             format!("{ending:?} {:?}", std::fs::read_to_string(bed.sandbox.project().join("said")))
         },
     },
-    Case { name: "top", needs: &["top"], observe: |bed| full_screen(&bed.terminal("top -d 100"), "PID") },
-    Case { name: "htop", needs: &["htop"], observe: |bed| full_screen(&bed.terminal("htop -d 100"), "PID") },
+    Case { subject: "", name: "top", needs: &["top"], observe: |bed| full_screen(&bed.terminal("top -d 100"), "PID") },
     Case {
+        subject: "",
+        name: "htop",
+        needs: &["htop"],
+        observe: |bed| full_screen(&bed.terminal("htop -d 100"), "PID"),
+    },
+    Case {
+        subject: "",
         name: "fzf",
         needs: &["fzf"],
         observe: |bed| {
@@ -93,16 +103,19 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        subject: "",
         name: "python's prompt",
         needs: &["python3"],
         observe: |bed| prompts(&bed.terminal("python3 -q"), ">>> ", "print(6*7)", "42"),
     },
     Case {
+        subject: "",
         name: "node's prompt",
         needs: &["node"],
         observe: |bed| prompts(&bed.terminal("node -i"), "> ", "6*7", "42"),
     },
     Case {
+        subject: "",
         name: "vim",
         needs: &["vim"],
         observe: |bed| {
@@ -114,6 +127,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        subject: "",
         name: "less",
         needs: &["less"],
         observe: |bed| {
@@ -126,6 +140,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        subject: "",
         name: "git with a pager",
         needs: &["git", "less"],
         observe: |bed| {
@@ -138,6 +153,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        subject: "",
         name: "tmux inside",
         needs: &["tmux"],
         observe: |bed| {
