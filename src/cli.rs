@@ -1,6 +1,5 @@
 //! The command line: every verb and option, and where the wrapped command begins.
 
-use crate::wire::KEEPER;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -167,15 +166,6 @@ pub enum Shell {
     Bash,
     Zsh,
     Fish,
-}
-
-/// The descriptor of the client's socket, where these are the arguments of a keeper. It is no verb: nobody is to type
-/// it, or to be offered it.
-pub fn keeper(args: &[OsString]) -> Option<i32> {
-    match args {
-        [_, word, fd] if word == KEEPER => fd.to_str()?.parse().ok(),
-        _ => None,
-    }
 }
 
 /// Parses the arguments. A usage error is printed by clap and exits with 2.

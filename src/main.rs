@@ -1,17 +1,12 @@
 //! The binary: parses the command line and hands over to the verb.
 
-use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 use wrap::cli::{self, Verb};
-use wrap::{cmd, keeper};
+use wrap::cmd;
 
 fn main() -> ExitCode {
-    let args: Vec<OsString> = std::env::args_os().collect();
-    if let Some(fd) = cli::keeper(&args) {
-        return keeper::run(fd);
-    }
-    let cli = match cli::parse(args) {
+    let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };

@@ -31,7 +31,7 @@ pub const OUTPUT_WINDOW: usize = 192 * 1024;
 /// Either side reports what it handed on in steps of this many bytes, so that a keystroke never costs a report.
 pub const REPORT_STEP: usize = 32 * 1024;
 
-/// The first argument of a keeper; the second is the number of the client's socket.
+/// What a keeper calls itself behind `wrap`, in the words that `ps` shows.
 pub const KEEPER: &str = "__keeper";
 
 /// What a frame is. The numbers are the protocol.

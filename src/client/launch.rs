@@ -8,22 +8,19 @@ use crate::sys::reopen::Sink;
 use crate::sys::signal::Signals;
 use crate::sys::tty::{Modes, Size};
 use crate::sys::{inherited, process, spawn};
-use crate::wire::{Failed, KEEPER, Kind, Launch, Outbox, Route, Streams, VERSION};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use crate::wire::{Failed, Kind, Launch, Outbox, Route, Streams, VERSION};
+use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
 use rustix::fs::{FileType, fstat};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::termios::isatty;
-use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::rc::Rc;
 
 /// Runs the command in our own place. Returns only where that is impossible.
 pub fn bare(plan: &Plan) -> Outcome {
     let mut command = Command::new(&plan.command[0]);
     command.args(&plan.command[1..]);
-    set_directory(&mut command, plan);
     let error = spawn::replace(&mut command);
     let (code, message) = not_started(&plan.command[0], &error);
     say_failed(plan, &Failed { code, message });
@@ -41,13 +38,6 @@ pub fn say_failed(plan: &Plan, failed: &Failed) {
 /// The exit code of a command that was not found.
 const NOT_FOUND: u8 = 127;
 
-/// After `-C` PWD says so too, or the command would believe that it is elsewhere.
-fn set_directory(command: &mut Command, plan: &Plan) {
-    if let Some(directory) = &plan.directory {
-        command.env("PWD", directory);
-    }
-}
-
 /// Starts a keeper and hands it the command. An error means that nothing was started.
 pub fn launch(plan: &Rc<Plan>) -> Result<Client, Error> {
     let stdio = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
@@ -55,13 +45,23 @@ pub fn launch(plan: &Rc<Plan>) -> Result<Client, Error> {
     let on_terminal = terminals[0] && terminals[1];
     let in_terminal_mode = on_terminal || plan.pty || plan.detach;
 
-    let signals = Signals::catch(&CAUGHT).map_err(|error| Error::system("catch signals", error))?;
     // If the keeper is killed, what it started becomes ours to finish instead of init's.
     process::become_subreaper(true);
     let inherited = inherited::descriptors();
     let (socket, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
             .map_err(|error| Error::system("make a socket pair", error))?;
+    let run_keeper = plan.keeper;
+    // Forked and not started anew: that would cost more than the rest of the start, and what neither changes is in
+    // memory once. Before anything of ours is opened or caught that it should not have.
+    let ours = socket.as_raw_fd();
+    let keeper = spawn::fork(in_terminal_mode, move || {
+        // The child's copy of the client's end: while it is open, nobody would notice that the client is gone.
+        inherited::close(&[ours]);
+        run_keeper(theirs)
+    })
+    .map_err(|error| Error::system("start a keeper", error))?;
+    let signals = Signals::catch(&CAUGHT).map_err(|error| Error::system("catch signals", error))?;
 
     let mut terminal = None;
     let mut before = None;
@@ -70,10 +70,6 @@ pub fn launch(plan: &Rc<Plan>) -> Result<Client, Error> {
         before = outer.modes().ok();
         terminal = Some(outer);
     }
-    let keeper =
-        start_keeper(theirs.as_fd(), in_terminal_mode, plan).map_err(|error| Error::system("start a keeper", error))?;
-    drop(theirs);
-
     let streams = if in_terminal_mode {
         let replaced = if plan.detach { [true; 3] } else { [true, true, terminals[2] || plan.pty && !on_terminal] };
         terminal_streams(terminal.as_mut(), before, replaced)
@@ -172,26 +168,4 @@ fn same_file(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> bool {
 
 fn sink(fd: BorrowedFd<'_>) -> Option<Sink> {
     if inherited::was_closed(fd.as_raw_fd()) { None } else { Sink::open(fd).ok() }
-}
-
-/// Our own executable again. Not by its path: that may be another version by now, or gone.
-fn start_keeper(pass: BorrowedFd<'_>, own_session: bool, plan: &Plan) -> io::Result<u32> {
-    let mut command = Command::new("/proc/self/exe");
-    // The command does not stand in the keeper's arguments: `pkill -f vite` must find vite alone.
-    command.arg0("wrap").arg(KEEPER).arg(pass.as_raw_fd().to_string());
-    set_directory(&mut command, plan);
-    if plan.detach {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    }
-    match spawn::keeper(&mut command, pass, own_session) {
-        Ok(child) => Ok(child.id()),
-        // No /proc: by the path that the system remembers.
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let mut command = Command::new(std::env::current_exe()?);
-            command.arg(KEEPER).arg(pass.as_raw_fd().to_string());
-            set_directory(&mut command, plan);
-            Ok(spawn::keeper(&mut command, pass, own_session)?.id())
-        }
-        Err(error) => Err(error),
-    }
 }

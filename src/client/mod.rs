@@ -18,7 +18,6 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, OwnedFd, RawFd};
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -36,8 +35,8 @@ pub struct Plan {
     pub detach: bool,
     /// `--pty`: under a PTY also where the streams are no terminals.
     pub pty: bool,
-    /// Where `-C` went: the command's PWD.
-    pub directory: Option<PathBuf>,
+    /// Runs the keeper in a process of its own: [`crate::keeper::run`], which the client does not know.
+    pub keeper: fn(OwnedFd) -> i32,
     /// A word to add where the command is not found.
     pub suggest: fn(&OsStr) -> Option<String>,
 }

@@ -4,22 +4,26 @@ use super::USAGE;
 use crate::cli::{Cli, RunArgs, similar_verb};
 use crate::client::{self, Outcome, Plan};
 use crate::error::Error;
+use crate::keeper;
 use crate::project::{self, Candidate, DevCommand};
+use crate::sys::process;
 use anyhow::Context;
 use clap::CommandFactory;
 use std::env;
 use std::io::{self, BufRead, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Runs it. Does not return where the command was killed by a signal: then we die of the same.
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
-    let mut directory = args.directory.as_deref().map(enter).transpose()?;
+    if let Some(dir) = &args.directory {
+        enter(dir)?;
+    }
     let mut command = args.command;
     if command.is_empty() {
         let Some(own) = own_command()? else { return Ok(ExitCode::from(USAGE)) };
         if env::current_dir().is_ok_and(|cwd| cwd != own.dir) {
-            directory = Some(enter(&own.dir)?);
+            enter(&own.dir)?;
         }
         command = own.command;
     }
@@ -29,7 +33,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         port: args.port,
         detach: args.detach,
         pty: args.pty,
-        directory,
+        keeper: keeper::run,
         suggest: |program| similar_verb(program).map(|verb| format!("did you mean `wrap {verb}`?")),
     };
     Ok(outcome(plan).carry_out())
@@ -39,10 +43,8 @@ fn outcome(plan: Plan) -> Outcome {
     if env::var_os("WRAP").is_some_and(|value| value == "0") { client::bare(&plan) } else { client::run(plan) }
 }
 
-/// Goes there, and returns where that is.
-fn enter(dir: &Path) -> anyhow::Result<PathBuf> {
-    env::set_current_dir(dir).map_err(|error| Error::file("enter", dir, error))?;
-    Ok(env::current_dir().unwrap_or_else(|_| dir.to_owned()))
+fn enter(dir: &Path) -> anyhow::Result<()> {
+    Ok(process::enter(dir).map_err(|error| Error::file("enter", dir, error))?)
 }
 
 /// The project's dev command; `None` where there is none, or more than one and nobody to ask.

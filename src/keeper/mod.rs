@@ -38,7 +38,6 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, OwnedFd, RawFd};
 use screen_modes::ScreenModes;
 use std::ffi::OsString;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// How often the entry is written anew, so that others can tell a keeper that they cannot see from one that is gone.
@@ -48,15 +47,15 @@ const REFRESH: Duration = Duration::from_secs(20);
 /// How long the command's echo of a key is waited for awake, within the client's own wait for it.
 const ECHO: Duration = Duration::from_micros(60);
 
-/// Runs a keeper on the socket that its client passed on as descriptor `fd`. Returns when the run is over.
-pub fn run(fd: RawFd) -> ExitCode {
-    match start::start(fd) {
+/// Runs a keeper on the socket to its client, of which it was forked. Returns its exit code when the run is over.
+pub fn run(socket: OwnedFd) -> i32 {
+    match start::start(socket) {
         Ok(mut keeper) => {
             keeper.serve();
-            ExitCode::SUCCESS
+            0
         }
         // There is no client to tell: it went away before it had said what to run.
-        Err(_) => ExitCode::FAILURE,
+        Err(_) => 1,
     }
 }
 

@@ -15,9 +15,9 @@ use crate::registry::entry::Mode;
 use crate::sweep::INSTANCE_VARIABLE;
 use crate::sys::signal::{self, Signals};
 use crate::sys::timer::Timer;
-use crate::sys::{inherited, process, spawn};
-use crate::wire::{Failed, Kind, Started, Streams, VERSION};
-use rustix::fd::RawFd;
+use crate::sys::{inherited, process};
+use crate::wire::{Failed, KEEPER, Kind, Started, Streams, VERSION};
+use rustix::fd::OwnedFd;
 use std::env;
 use std::ffi::OsString;
 use std::io;
@@ -47,11 +47,11 @@ const CAUGHT: [i32; 9] = [
 ];
 
 /// Takes the request and does all that comes before the loop.
-pub fn start(fd: RawFd) -> Result<Keeper, Error> {
-    let socket = spawn::adopt(fd).map_err(|error| Error::system("take the client's socket", error))?;
+pub fn start(socket: OwnedFd) -> Result<Keeper, Error> {
     let inherited = inherited::descriptors();
     let signals = Signals::catch(&CAUGHT).map_err(|error| Error::system("catch signals", error))?;
-    process::name_ourselves();
+    // The command does not stand in the keeper's arguments: `pkill -f vite` must find vite alone.
+    process::retitle(&["wrap", KEEPER]);
     // A limit on file sizes (ulimit -f) is to fail our write of the entry, not to kill us.
     signal::ignore(libc::SIGXFSZ);
     // In the caller's group these would stop us with a command that reads or writes in the background.
@@ -64,6 +64,7 @@ pub fn start(fd: RawFd) -> Result<Keeper, Error> {
     if request.launch.detached {
         // Whoever waits for the end of a pipe of theirs waits for a command that they asked to leave behind.
         inherited::close(&std::mem::take(&mut inherited));
+        inherited::replace_by_null(&[1, 2]);
     }
     let outer = outer(&request);
 

@@ -100,15 +100,46 @@ pub fn become_subreaper(on: bool) {
 #[cfg(not(target_os = "linux"))]
 pub fn become_subreaper(_: bool) {}
 
-/// Names this process for `ps`: it was started through /proc/self/exe, and would be called `exe`.
-#[cfg(target_os = "linux")]
-pub fn name_ourselves() {
-    let _ = rustix::thread::set_name(c"wrap");
+/// Goes to a directory and says so in PWD: or what is started there would believe that it is elsewhere. Call it before
+/// there is any other thread.
+pub fn enter(dir: &Path) -> io::Result<()> {
+    std::env::set_current_dir(dir)?;
+    let place = std::env::current_dir().unwrap_or_else(|_| dir.to_owned());
+    // SAFETY: as the caller promises nobody else reads the environment in this moment.
+    unsafe { std::env::set_var("PWD", place) };
+    Ok(())
 }
 
-/// Its name is right already.
+/// Takes the words of the command line away from what `ps` and `pkill -f` see of us, and puts others there as far as
+/// they have room: they lie where the kernel has put them (proc(5), arg_start and arg_end in stat). Nothing may look at
+/// our arguments afterwards.
+#[cfg(target_os = "linux")]
+pub fn retitle(words: &[&str]) {
+    let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let Some((_, fields)) = text.rsplit_once(')') else { return };
+    let field = |number: usize| fields.split_whitespace().nth(number - 3)?.parse::<usize>().ok();
+    let (Some(start), Some(end)) = (field(ARG_START), field(ARG_END)) else { return };
+    if start == 0 || end <= start {
+        return;
+    }
+    let mut title = words.join("\0").into_bytes();
+    title.resize(end - start, 0);
+    // The last one stays: another byte there would make the kernel show the environment, too.
+    title[end - start - 1] = 0;
+    // SAFETY: the kernel says that our arguments are there; they are writable memory of this process on its first stack,
+    // and both ends are its own. Rust's own view of them is raw pointers that nothing reads any more.
+    unsafe { std::ptr::copy_nonoverlapping(title.as_ptr(), start as *mut u8, title.len()) };
+}
+
+/// The fields of /proc/PID/stat, counted from 1 as proc(5) does.
+#[cfg(target_os = "linux")]
+const ARG_START: usize = 48;
+#[cfg(target_os = "linux")]
+const ARG_END: usize = 49;
+
+/// Left as it is.
 #[cfg(not(target_os = "linux"))]
-pub fn name_ourselves() {}
+pub fn retitle(_words: &[&str]) {}
 
 /// This boot, as `/proc/sys/kernel/random/boot_id` names it; empty where it cannot be read.
 pub fn boot_id() -> String {

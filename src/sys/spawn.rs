@@ -40,25 +40,31 @@ pub fn command(command: &mut Command, standing: Standing<'_>, replaced: [bool; 3
     command.spawn()
 }
 
-/// Spawns our own executable again, with this one descriptor passed on under its number; `own_session` makes it a
-/// session leader before its first instruction, so that no key of the outer terminal ever reaches it.
-pub fn keeper(command: &mut Command, pass: BorrowedFd<'_>, own_session: bool) -> io::Result<Child> {
-    let pass = pass.as_raw_fd();
-    // SAFETY: setsid, fcntl and what `restore` calls are async-signal-safe; the descriptor outlives the spawn.
-    unsafe {
-        command.pre_exec(move || {
+/// Forks this process; the child runs `become` and exits with the code that it returns. With `own_session` it leads a
+/// session of its own from its first instruction on, so that no key of the outer terminal ever reaches it.
+///
+/// Call it before there is any other thread: a child has only the one that forked, and would wait for ever for a lock
+/// that another held.
+pub fn fork(own_session: bool, become_this: impl FnOnce() -> i32 + std::panic::UnwindSafe) -> io::Result<u32> {
+    // SAFETY: fork takes nothing. As the caller promises there is one thread, so the child's memory is whole and it may
+    // do whatever a process may.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
             if own_session {
-                rustix::process::setsid()?;
+                // It cannot fail: a process that was just forked leads no group.
+                let _ = rustix::process::setsid();
             }
-            if libc::fcntl(pass, libc::F_SETFD, 0) == -1 {
-                return Err(io::Error::last_os_error());
-            }
-            inherited::restore([false; 3]);
-            Ok(())
-        });
+            // A panic must not unwind into what the parent was doing.
+            let code = std::panic::catch_unwind(become_this).unwrap_or(PANICKED);
+            std::process::exit(code)
+        }
+        pid => Ok(pid as u32),
     }
-    command.spawn()
 }
+
+/// The exit code of a Rust program that has panicked.
+const PANICKED: i32 = 101;
 
 /// Becomes the command: nothing of us is left. Returns only what went wrong.
 pub fn replace(command: &mut Command) -> io::Error {
@@ -89,15 +95,4 @@ fn take_foreground(terminal: RawFd) -> io::Result<()> {
         libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
         if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
-}
-
-/// Takes ownership of a descriptor that our parent passed on by number, and makes it ours alone.
-pub fn adopt(fd: RawFd) -> io::Result<rustix::fd::OwnedFd> {
-    use rustix::fd::FromRawFd;
-    // SAFETY: F_GETFD and F_SETFD only touch a flag; a closed number gives -1 and ends here.
-    if unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the number was named by our parent as passed on for us alone; nothing else in this process owns it.
-    Ok(unsafe { rustix::fd::OwnedFd::from_raw_fd(fd) })
 }
