@@ -67,8 +67,6 @@ impl Keeper {
         self.job = Job::Running;
         // Its last words come before ours about what it left.
         self.relay_rest();
-        let result = self.record.change(|entry| entry.state = State::Stopping);
-        self.registry_result(result);
         let wait = if self.was_interrupted { SETTLE } else { Duration::ZERO };
         self.phase = Phase::Leftovers(ended, self.config.leftovers, Escalation::terminate(wait, self.config.grace));
         self.advance();
@@ -137,6 +135,11 @@ impl Keeper {
         if left.stop.is_empty() {
             self.nothing_to_stop(ended, &left.keep);
             return;
+        }
+        if self.record.entry().state != State::Stopping {
+            // Only where there is something to see: mostly the entry goes in the same moment.
+            let result = self.record.change(|entry| entry.state = State::Stopping);
+            self.registry_result(result);
         }
         let Phase::Leftovers(_, _, steps) = &mut self.phase else { return };
         if steps.is_over() {

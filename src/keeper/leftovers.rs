@@ -45,7 +45,9 @@ fn sees_to_itself(process: &Process) -> bool {
         return false;
     }
     let words = std::fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
-    words.is_empty() || words.split(|byte| *byte == 0).nth(1) == Some(KEEPER.as_bytes())
+    // A short command line leaves room for only the beginning of a keeper's name.
+    let is_keeper = |word: &[u8]| !word.is_empty() && KEEPER.as_bytes().starts_with(word);
+    words.is_empty() || (words.starts_with(b"wrap\0") && words.split(|byte| *byte == 0).nth(1).is_some_and(is_keeper))
 }
 
 /// The kernel keeps fifteen bytes of a process's name (proc(5), comm).
