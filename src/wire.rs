@@ -62,6 +62,8 @@ pub enum Kind {
     Taken = 11,
     /// Client: a key of its own terminal raised this signal (one byte), while that terminal was not raw.
     Key = 12,
+    /// Client: the answer to [`Kind::Direct`]: its byte, and 1 where all frames are written and we are in the foreground.
+    Ready = 13,
 
     /// Keeper: the command runs ([`Started`], as JSON).
     Started = 32,
@@ -88,13 +90,15 @@ pub enum Kind {
     EndOfOutput = 43,
     /// Keeper: what undoes the modes that the command has switched on in the terminal; empty where none are.
     Undo = 44,
+    /// Keeper: may output go straight to the terminal from here on? (a byte, to be given back in [`Kind::Ready`]).
+    Direct = 45,
     /// Keeper: the command goes on without this client, which dies of this signal (one byte) or, for 0, exits
     /// with 0. The last frame.
     Detached = 42,
 }
 
 impl Kind {
-    const ALL: [Self; 25] = [
+    const ALL: [Self; 27] = [
         Self::Launch,
         Self::Arguments,
         Self::Go,
@@ -107,6 +111,7 @@ impl Kind {
         Self::Detach,
         Self::Taken,
         Self::Key,
+        Self::Ready,
         Self::Started,
         Self::Failed,
         Self::Bare,
@@ -120,6 +125,7 @@ impl Kind {
         Self::Detached,
         Self::EndOfOutput,
         Self::Undo,
+        Self::Direct,
     ];
 
     fn of(byte: u8) -> Option<Self> {

@@ -80,6 +80,7 @@ impl Client {
                     terminal.set_undo(frame.payload);
                 }
             }
+            Kind::Direct => self.asked = Some(frame.number() as u8),
             Kind::EndOfOutput => self.outputs.end_out(),
             Kind::Ended => {
                 return Some(match frame.json() {

@@ -77,7 +77,7 @@ pub fn launch(plan: &Rc<Plan>) -> Result<Client, Error> {
         pipe_streams(stdio)
     };
     let outputs = match &streams {
-        _ if plan.detach => Outputs::default(),
+        _ if plan.detach => Outputs::new(None, None, Vec::new()),
         Streams::Terminal { .. } => Outputs::new(sink(stdio[1]), None, Vec::new()),
         Streams::Pipe { out, err } => {
             let sink_of = |route: Route, fd: usize| if route == Route::Relayed { sink(stdio[fd]) } else { None };
@@ -116,6 +116,7 @@ pub fn launch(plan: &Rc<Plan>) -> Result<Client, Error> {
         inherited,
         under_way: 0,
         started: None,
+        asked: None,
         ended: None,
     })
 }

@@ -20,7 +20,6 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::process::ExitCode;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 use terminal::Terminal;
 
 /// What to run, as the command line said it.
@@ -110,6 +109,8 @@ struct Client {
     /// Input bytes sent and not yet accepted.
     under_way: usize,
     started: Option<Started>,
+    /// The keeper's question whether its output may go straight to the terminal, until it is answered.
+    asked: Option<u8>,
     /// How it ended, once it has; what is still to be written is written first.
     ended: Option<Outcome>,
 }
@@ -166,25 +167,7 @@ impl Client {
                 // Most frames fit into the socket at once; a poll round for each would double a keystroke's way.
                 let _ = self.outbox.flush(&self.socket);
             }
-            if ready.input && self.ended.is_none() && self.echo_comes() {
-                self.ended = self.hear(&mut decoder);
-                self.report();
-            }
         }
-    }
-
-    /// Stays awake for a moment after a key: nearly always its echo is there by then, and to be put to sleep and woken
-    /// costs more than the rest of its way. `true` where something came.
-    fn echo_comes(&self) -> bool {
-        let until = Instant::now() + ECHO;
-        while Instant::now() < until {
-            if rustix::io::ioctl_fionread(&self.socket).is_ok_and(|count| count > 0) {
-                return true;
-            }
-            // With one processor it is the others who must run.
-            std::thread::yield_now();
-        }
-        false
     }
 
     /// A signal that came to us. In terminal mode all of them go on; in pipe mode what reaches the whole group
@@ -280,6 +263,12 @@ impl Client {
                 self.outbox.push(Kind::Closed, &[stream as u8]);
             }
         }
+        if self.outputs.is_empty()
+            && let Some(question) = self.asked.take()
+        {
+            let yes = self.terminal.as_ref().is_some_and(|terminal| terminal.is_taken() && terminal.is_ours());
+            self.outbox.push(Kind::Ready, &[question, u8::from(yes)]);
+        }
     }
 
     fn wait(&mut self) -> io::Result<Ready> {
@@ -330,10 +319,6 @@ impl Client {
         })
     }
 }
-
-/// How long an echo is waited for awake: it takes 50 microseconds through both of us and a command that is quick. A
-/// typist of ten keys a second pays a thousandth of a processor for it.
-const ECHO: Duration = Duration::from_micros(100);
 
 /// Ctrl-C as a raw terminal hands it over.
 const INTERRUPT: u8 = 3;

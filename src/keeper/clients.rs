@@ -1,6 +1,7 @@
 //! What clients say, and what becomes of the run when one goes.
 
 use super::life::{Escalation, Phase};
+use super::link::Link;
 use super::{Job, Keeper, command};
 use crate::config::OnHangup;
 use crate::sys::tty::Modes;
@@ -29,8 +30,8 @@ impl Keeper {
             if let Some(link) = &mut self.link {
                 link.decoder = decoder;
             }
-        } else if self.link.take().is_some() {
-            self.client_died();
+        } else if let Some(link) = self.link.take() {
+            self.client_died(link);
         }
     }
 
@@ -48,6 +49,9 @@ impl Keeper {
                     self.renew_modes(modes);
                     self.resume(foreground, continued);
                     self.relay.type_ahead(&typed);
+                    if let Some(link) = self.link.as_mut().filter(|_| foreground) {
+                        link.return_to_terminal();
+                    }
                 }
             }
             Some(Kind::Key) => self.key_pressed(frame.number()),
@@ -60,6 +64,13 @@ impl Keeper {
                 if let (Some(link), Some(stream)) = (&mut self.link, frame.stream()) {
                     link.taken(stream, usize::MAX);
                     self.relay.close(stream);
+                }
+            }
+            Some(Kind::Ready) => {
+                if let (Some(outer), [question, yes]) =
+                    (self.link.as_mut().and_then(|link| link.outer.as_mut()), frame.payload)
+                {
+                    outer.answered(*question, *yes == 1);
                 }
             }
             Some(Kind::Hangup) => self.hung_up(),
@@ -162,6 +173,7 @@ impl Keeper {
             _ => Job::Stopped(before),
         };
         if let Some(link) = &mut self.link {
+            link.leave_terminal();
             link.send(Kind::Stopped, &[number as u8, u8::from(elsewhere)]);
         } else if wants_terminal {
             // Nobody shares the terminal with it: it may have it.
@@ -189,7 +201,7 @@ impl Keeper {
         if self.given.is_some() && Modes::of(pty).ok() == self.given && modes.set(pty).is_ok() {
             self.given = Some(modes.clone());
         }
-        if let Some(outer) = &mut self.outer {
+        if let Some(outer) = self.link.as_mut().and_then(|link| link.outer.as_mut()) {
             outer.saved = modes;
         }
     }
@@ -239,8 +251,8 @@ impl Keeper {
     }
 
     /// The client is gone without a word: killed. Mend its terminal; else as a closed one.
-    fn client_died(&mut self) {
-        if let Some(outer) = self.outer.take() {
+    fn client_died(&mut self, link: Link) {
+        if let Some(outer) = link.outer {
             outer.mend(&self.screen.undo());
         }
         if !matches!(self.phase, Phase::Over(_) | Phase::Adopted(_)) {
@@ -251,7 +263,6 @@ impl Keeper {
     /// The command goes on without a client.
     fn let_go(&mut self) {
         self.link = None;
-        self.outer = None;
         if matches!(self.job, Job::Stopped(_)) {
             self.resume(true, true);
         }
@@ -273,8 +284,7 @@ impl Keeper {
 
     /// Where a stream has nobody who writes to it any more, as far as the relay knows.
     pub(super) fn is_blocked(&self) -> bool {
-        let waits =
-            |stream| self.link.as_ref().is_some_and(|link| link.under_way(stream) >= crate::wire::OUTPUT_WINDOW);
+        let waits = |stream| self.link.as_ref().is_some_and(|link| !link.has_room(stream));
         waits(Stream::Out) || waits(Stream::Err)
     }
 }

@@ -186,12 +186,7 @@ impl Keeper {
             entry.state = State::Running;
         });
         self.registry_result(result);
-        if let Some(link) = &mut self.link {
-            link.send_json(Kind::Ended, &ended);
-            link.finish();
-        }
-        self.link = None;
-        self.outer = None;
+        self.tell_end(ended);
         self.phase = Phase::Adopted(ended);
     }
 
@@ -204,6 +199,9 @@ impl Keeper {
 
     /// Reads what is there without waiting, as far as the client takes it.
     pub(super) fn relay_rest(&mut self) -> usize {
+        if let Some(link) = &mut self.link {
+            link.give_up_question();
+        }
         let mut total = 0;
         while total < LAST_BYTES {
             let (count, _) = self.read_output();
@@ -249,7 +247,13 @@ impl Keeper {
                 self.notice(&text);
             }
         }
-        if let Some(link) = &mut self.link {
+        self.tell_end(ended);
+    }
+
+    /// The last that the client hears of us.
+    fn tell_end(&mut self, ended: Ended) {
+        if let Some(mut link) = self.link.take() {
+            link.leave_terminal();
             link.send_json(Kind::Ended, &ended);
             link.finish();
         }

@@ -1,7 +1,9 @@
 //! The keeper's end of a client's socket.
 
+use super::outer::Outer;
 use crate::error::Error;
-use crate::wire::{Decoder, Kind, Launch, Outbox, REPORT_STEP, Stream, VERSION, report};
+use crate::sys::reopen::Sink;
+use crate::wire::{Decoder, Kind, Launch, OUTPUT_WINDOW, Outbox, REPORT_STEP, Stream, VERSION, report};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ffi::OsString;
@@ -18,6 +20,8 @@ pub struct Link {
     under_way: [usize; 2],
     /// Bytes of input handed on and not yet reported.
     accepted: usize,
+    /// Its terminal, where it has one.
+    pub outer: Option<Outer>,
 }
 
 /// What a client asks of its keeper.
@@ -31,7 +35,7 @@ pub struct Request {
 impl Link {
     /// Takes the socket that our parent passed on.
     pub fn new(socket: OwnedFd) -> Self {
-        Self { socket, decoder: Decoder::default(), outbox: Outbox::default(), under_way: [0; 2], accepted: 0 }
+        Self { socket, decoder: Decoder::default(), outbox: Outbox::default(), under_way: [0; 2], accepted: 0, outer: None }
     }
 
     /// Waits for the launch and the command. An error where the client went away before it had said all.
@@ -93,15 +97,68 @@ impl Link {
         self.flush();
     }
 
-    /// Sends output of a stream; it counts against the window until the client reports it taken.
+    /// Hands on output of a stream. It counts against the window until it is written.
     pub fn send_output(&mut self, stream: Stream, bytes: &[u8]) {
+        if stream == Stream::Out && self.is_direct() {
+            if self.outer.as_mut().is_some_and(|outer| outer.write(bytes)) {
+                return;
+            }
+            self.leave_terminal();
+        }
+        self.send_frames(stream, bytes);
+    }
+
+    fn send_frames(&mut self, stream: Stream, bytes: &[u8]) {
         self.under_way[index(stream)] += bytes.len();
         self.send(stream.output(), bytes);
     }
 
-    /// Output of this stream that the client has not taken yet.
-    pub fn under_way(&self, stream: Stream) -> usize {
-        self.under_way[index(stream)]
+    /// Whether more output of this stream may be read.
+    pub fn has_room(&self, stream: Stream) -> bool {
+        let waiting = self.outer.as_ref().and_then(Outer::waiting).filter(|_| stream == Stream::Out);
+        waiting.unwrap_or(self.under_way[index(stream)]) < OUTPUT_WINDOW
+    }
+
+    fn is_direct(&self) -> bool {
+        self.outer.as_ref().is_some_and(|outer| outer.waiting().is_some())
+    }
+
+    /// What to wait for until the client's terminal takes more.
+    pub fn blocked_terminal(&self) -> Option<&Sink> {
+        self.outer.as_ref().and_then(Outer::blocked)
+    }
+
+    /// Writes on what waits for the client's terminal.
+    pub fn flush_terminal(&mut self) {
+        if !self.outer.as_mut().is_some_and(Outer::flush) {
+            self.leave_terminal();
+        }
+    }
+
+    /// From here on the client writes the output itself, behind what still waits.
+    pub fn leave_terminal(&mut self) {
+        if let Some(outer) = &mut self.outer
+            && outer.waiting().is_some()
+        {
+            let waiting = outer.leave();
+            if !waiting.is_empty() {
+                self.send_frames(Stream::Out, &waiting);
+            }
+        }
+    }
+
+    /// A question that is still open is given up: what is read next goes in frames.
+    pub fn give_up_question(&mut self) {
+        if self.outer.as_ref().and_then(Outer::waiting) == Some(usize::MAX) {
+            self.leave_terminal();
+        }
+    }
+
+    /// The client is in the foreground again: once it has written all frames, output goes straight to its terminal.
+    pub fn return_to_terminal(&mut self) {
+        if let Some(question) = self.outer.as_mut().and_then(Outer::ask) {
+            self.send(Kind::Direct, &[question]);
+        }
     }
 
     /// The client reports bytes of a stream as written.

@@ -9,6 +9,7 @@ mod leftovers;
 mod life;
 mod link;
 mod mailbox;
+mod outer;
 mod printed;
 mod ready;
 mod record;
@@ -21,7 +22,6 @@ use crate::error::Error;
 use crate::hooks::Runner;
 use crate::registry::entry::State;
 use crate::sys::process;
-use crate::sys::reopen::Sink;
 use crate::sys::signal::Signals;
 use crate::sys::timer::Timer;
 use crate::sys::tty::Modes;
@@ -35,7 +35,7 @@ use ready::{Change, Ready};
 use record::Record;
 use relay::Relay;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, OwnedFd, RawFd};
+use rustix::fd::{OwnedFd, RawFd};
 use screen_modes::ScreenModes;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -44,7 +44,8 @@ use std::time::{Duration, Instant};
 /// It is the only thing that wakes an idle keeper.
 const REFRESH: Duration = Duration::from_secs(20);
 
-/// How long the command's echo of a key is waited for awake, within the client's own wait for it.
+/// How long the command's echo of a key is waited for awake: it takes 30 microseconds where the command is quick. A
+/// typist of ten keys a second pays a thousandth of a processor for it.
 const ECHO: Duration = Duration::from_micros(60);
 
 /// Runs a keeper on the socket to its client, of which it was forked. Returns its exit code when the run is over.
@@ -57,12 +58,6 @@ pub fn run(socket: OwnedFd) -> i32 {
         // There is no client to tell: it went away before it had said what to run.
         Err(_) => 1,
     }
-}
-
-/// The outer terminal of the first client and what it was set to: mended if the client is killed.
-struct Outer {
-    fd: OwnedFd,
-    saved: Modes,
 }
 
 struct Keeper {
@@ -85,7 +80,6 @@ struct Keeper {
     job: Job,
     /// A key raised a signal, or one was passed on, in this run: its children are on their way out too.
     was_interrupted: bool,
-    outer: Option<Outer>,
     screen: ScreenModes,
     /// The first client's process, our parent, with its start token.
     client: Option<(u32, u64)>,
@@ -126,6 +120,11 @@ impl Keeper {
                     self.await_echo();
                 }
             }
+            if ready.outer
+                && let Some(link) = &mut self.link
+            {
+                link.flush_terminal();
+            }
             if ready.streams {
                 self.relay_output();
             }
@@ -137,10 +136,12 @@ impl Keeper {
         self.finish();
     }
 
-    /// Stays awake for a moment after a key, as the client does.
+    /// Stays awake for a moment after a key: nearly always its echo is there by then, and to be put to sleep and woken
+    /// costs more than the rest of its way.
     fn await_echo(&mut self) {
         let until = Instant::now() + ECHO;
         while !self.relay_output() && Instant::now() < until {
+            // With one processor it is the command that must run.
             std::thread::yield_now();
         }
     }
@@ -274,7 +275,7 @@ impl Keeper {
     fn wait(&mut self) -> Awake {
         let deadline = self.deadline();
         self.timer.set(deadline);
-        let mut set = Vec::with_capacity(7);
+        let mut set = Vec::with_capacity(8);
         set.push(PollFd::new(&self.signals, PollFlags::IN));
         set.push(PollFd::new(&self.mailbox, PollFlags::IN));
         set.push(PollFd::new(&self.timer, PollFlags::IN));
@@ -289,6 +290,11 @@ impl Keeper {
             endpoint_at = Some(set.len());
             set.push(PollFd::from_borrowed_fd(listener, PollFlags::IN));
         }
+        let mut outer_at = None;
+        if let Some(terminal) = self.link.as_ref().and_then(Link::blocked_terminal) {
+            outer_at = Some(set.len());
+            set.push(PollFd::new(terminal, PollFlags::OUT));
+        }
         let streams_at = set.len();
         self.relay.watch(&mut set, self.link.as_ref());
         // EINTR is a signal that the descriptor above reports in the next round.
@@ -300,6 +306,7 @@ impl Keeper {
             timer: woken(2),
             link: link_at.is_some_and(woken),
             endpoint: endpoint_at.is_some_and(woken),
+            outer: outer_at.is_some_and(woken),
             streams: (streams_at..set.len()).any(woken),
         };
         drop(set);
@@ -342,19 +349,7 @@ struct Awake {
     timer: bool,
     link: bool,
     endpoint: bool,
+    /// The outer terminal takes more.
+    outer: bool,
     streams: bool,
-}
-
-impl Outer {
-    /// Gives the modes back, if they are still those that the client set, and undoes what the command has switched on.
-    fn mend(&self, undo: &[u8]) {
-        if Modes::of(&self.fd).is_ok_and(|now| now == self.saved.raw()) {
-            // A terminal that is gone has nothing to mend.
-            let _ = self.saved.set(self.fd.as_fd());
-        }
-        if !undo.is_empty() {
-            // One that takes nothing now is stopped, or not looked at.
-            let _ = Sink::open(self.fd.as_fd()).and_then(|terminal| terminal.write(undo));
-        }
-    }
 }

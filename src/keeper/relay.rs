@@ -3,7 +3,7 @@
 use super::link::Link;
 use crate::sys::pty::Pty;
 use crate::sys::tty::{self, Modes};
-use crate::wire::{Kind, OUTPUT_WINDOW, Stream};
+use crate::wire::{Kind, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use std::io;
@@ -65,7 +65,7 @@ impl Relay {
 
     /// Adds the ends that are to be waited for; in the order of [`Self::ready`].
     pub fn watch<'a>(&'a self, set: &mut Vec<PollFd<'a>>, link: Option<&Link>) {
-        let room = |stream| link.is_none_or(|link| link.under_way(stream) < OUTPUT_WINDOW);
+        let room = |stream| link.is_none_or(|link| link.has_room(stream));
         match &self.ends {
             Ends::Terminal { pty, input, ended, .. } => {
                 let mut flags = PollFlags::empty();
@@ -100,7 +100,7 @@ impl Relay {
         }
         let mut total = 0;
         for stream in [Stream::Out, Stream::Err] {
-            if link.as_ref().is_some_and(|link| link.under_way(stream) >= OUTPUT_WINDOW) {
+            if link.as_ref().is_some_and(|link| !link.has_room(stream)) {
                 continue;
             }
             let mut ended = false;

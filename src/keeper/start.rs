@@ -3,9 +3,10 @@
 use super::life::{GroupSignals, Phase};
 use super::link::{Link, Request};
 use super::mailbox::{Mailbox, Message, Post};
+use super::outer::Outer;
 use super::record::{Birth, Record};
 use super::relay::Relay;
-use super::{Endpoint, Job, Keeper, Outer, REFRESH, Ready, ScreenModes, Terminated, command};
+use super::{Endpoint, Job, Keeper, REFRESH, Ready, ScreenModes, Terminated, command};
 use crate::config;
 use crate::error::{Error, not_started, reason};
 use crate::hooks::{Event, Hooks, Notice, Outcome, Runner};
@@ -66,7 +67,9 @@ pub fn start(socket: OwnedFd) -> Result<Keeper, Error> {
         inherited::close(&std::mem::take(&mut inherited));
         inherited::replace_by_null(&[1, 2]);
     }
-    let outer = outer(&request);
+    let client = client();
+    link.outer = outer(&request, client);
+    let given = link.outer.as_ref().map(|outer| outer.saved.clone());
 
     let (prepared, ends) = match command::prepare(&request) {
         Ok(done) => done,
@@ -106,10 +109,9 @@ pub fn start(socket: OwnedFd) -> Result<Keeper, Error> {
         child: None,
         job: Job::Running,
         was_interrupted: false,
-        client: client(),
+        client,
         drained: 0,
-        given: outer.as_ref().map(|outer| outer.saved.clone()),
-        outer,
+        given,
         started: now,
         next_refresh: now + REFRESH,
         terminated: Terminated::default(),
@@ -136,12 +138,11 @@ fn client() -> Option<(u32, u64)> {
     Some((pid, process::token(pid)?))
 }
 
-/// The client's terminal, to be mended if the client is killed; a copy, as standard input goes to the command.
-fn outer(request: &Request) -> Option<Outer> {
+/// The client's terminal, where it has one.
+fn outer(request: &Request, client: Option<(u32, u64)>) -> Option<Outer> {
     match &request.launch.streams {
-        Streams::Terminal { modes: Some(modes), .. } if !request.launch.detached => {
-            let fd = rustix::stdio::stdin();
-            Some(Outer { fd: rustix::io::fcntl_dupfd_cloexec(fd, 3).ok()?, saved: modes.clone() })
+        Streams::Terminal { modes: Some(modes), foreground, .. } if !request.launch.detached => {
+            Outer::new(modes.clone(), client, *foreground)
         }
         _ => None,
     }

@@ -20,6 +20,8 @@ pub struct Process {
     pub group: u32,
     /// Its session.
     pub session: u32,
+    /// The foreground process group of its controlling terminal; -1 where it has none.
+    pub foreground: i32,
     /// The kernel's one-letter state; `Z` and `X` are dead.
     pub state: u8,
     /// Start token: clock ticks since boot at which it started (field 22 of /proc/PID/stat, proc(5)).
@@ -181,6 +183,19 @@ pub fn is_alive(pid: u32, token: u64) -> bool {
     }
 }
 
+/// Whether this process runs and no other group has the foreground of its controlling terminal. One that cannot be
+/// looked at counts as one that may.
+pub fn may_use_terminal(pid: u32, token: u64) -> bool {
+    match look(pid) {
+        Ok(Some(it)) => {
+            let in_background = it.foreground >= 0 && it.foreground as u32 != it.group;
+            it.token == token && !it.is_dead() && it.state != b'T' && !in_background
+        }
+        Ok(None) => false,
+        Err(_) => true,
+    }
+}
+
 /// Every process that we can see. One that ends while we look is left out.
 pub fn all() -> Vec<Process> {
     let Ok(dir) = fs::read_dir("/proc") else {
@@ -276,6 +291,7 @@ fn parse_stat(stat: &[u8]) -> Option<Process> {
         parent: fields.get(1)?.parse().ok()?,
         group: fields.get(2)?.parse().ok()?,
         session: fields.get(3)?.parse().ok()?,
+        foreground: fields.get(5)?.parse().ok()?,
         token: fields.get(19)?.parse().ok()?,
     })
 }

@@ -61,6 +61,100 @@ impl AsFd for Sink {
     }
 }
 
+/// A sink and what it did not take yet.
+#[derive(Default)]
+pub struct Queue {
+    sink: Option<Sink>,
+    waiting: Vec<u8>,
+    start: usize,
+}
+
+impl Queue {
+    /// Writes to this sink; what has none is thrown away.
+    pub fn new(sink: Option<Sink>) -> Self {
+        Self { sink, ..Self::default() }
+    }
+
+    /// The sink, while somebody reads it.
+    pub fn sink(&self) -> Option<&Sink> {
+        self.sink.as_ref()
+    }
+
+    /// How much waits.
+    pub fn len(&self) -> usize {
+        self.waiting.len() - self.start
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Writes as much as goes at once, behind what waits, and keeps the rest. How much was written or thrown away.
+    pub fn write(&mut self, bytes: &[u8]) -> usize {
+        let mut done = 0;
+        if self.is_empty() {
+            done = self.put(bytes);
+        }
+        let rest = &bytes[done..];
+        if self.sink.is_none() {
+            return done + rest.len();
+        }
+        if !rest.is_empty() {
+            // What was written stays in front until then: without this the buffer would grow with the whole output.
+            self.waiting.drain(..std::mem::take(&mut self.start));
+            self.waiting.extend_from_slice(rest);
+        }
+        done
+    }
+
+    /// Writes on what waits. How much was written or thrown away.
+    pub fn flush(&mut self) -> usize {
+        // Both are out of the way, as a sink that turns out to be gone clears them.
+        let waiting = std::mem::take(&mut self.waiting);
+        let start = std::mem::take(&mut self.start);
+        let done = self.put(&waiting[start..]);
+        self.waiting = waiting;
+        self.start = start + done;
+        if self.sink.is_none() || self.is_empty() { done + self.clear() } else { done }
+    }
+
+    /// Throws away what waits; how much that was.
+    pub fn clear(&mut self) -> usize {
+        let thrown = self.len();
+        self.waiting.clear();
+        self.start = 0;
+        thrown
+    }
+
+    /// What waits; it is somebody else's to write now.
+    pub fn take(&mut self) -> Vec<u8> {
+        self.waiting.drain(..std::mem::take(&mut self.start));
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Lets go of the sink.
+    pub fn close(&mut self) {
+        self.sink = None;
+    }
+
+    /// Writes until the sink takes no more; how much it took.
+    fn put(&mut self, bytes: &[u8]) -> usize {
+        let mut done = 0;
+        while done < bytes.len() {
+            let Some(sink) = &self.sink else { break };
+            match sink.write(&bytes[done..]) {
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // A reader that went away, a closed terminal, a full disk.
+                Err(_) => self.sink = None,
+            }
+        }
+        done
+    }
+}
+
 /// A second, non-blocking description of a terminal for reading; the inherited one where there can be none.
 pub fn source(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     again(fd, OFlags::RDWR).or_else(|_| fd.try_clone_to_owned())
