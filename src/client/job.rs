@@ -61,6 +61,7 @@ impl Client {
             }
         }
         self.send_size();
+        self.under_way += typed.len();
         self.outbox.push_json(Kind::Resume, &Resume { foreground, modes, typed, continued });
     }
 

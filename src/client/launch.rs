@@ -4,12 +4,13 @@ use super::tell::tell;
 use super::{CAUGHT, Client, Outcome, Outputs, Plan, Terminal};
 use crate::error::{Error, not_started};
 use crate::registry::entry::Mode;
+use crate::sys::pty::Pty;
 use crate::sys::reopen::Sink;
 use crate::sys::signal::Signals;
 use crate::sys::tty::{Modes, Size};
 use crate::sys::{inherited, process, spawn};
 use crate::wire::{Failed, Kind, Launch, Outbox, Route, Streams, VERSION};
-use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use rustix::fs::{FileType, fstat};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::termios::isatty;
@@ -51,14 +52,20 @@ pub fn launch(plan: &Rc<Plan>) -> Result<Client, Error> {
     let (socket, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
             .map_err(|error| Error::system("make a socket pair", error))?;
+    let pty = match in_terminal_mode.then(Pty::open).transpose() {
+        Ok(pty) => pty,
+        Err(error) => return Err(Error::system("open a PTY", error)),
+    };
+    let copy = pty.as_ref().filter(|_| on_terminal && !plan.detach).and_then(|pty| pty.try_clone().ok());
     let run_keeper = plan.keeper;
     // Forked and not started anew: that would cost more than the rest of the start, and what neither changes is in
     // memory once. Before anything of ours is opened or caught that it should not have.
-    let ours = socket.as_raw_fd();
+    let ours: Vec<RawFd> =
+        [Some(socket.as_raw_fd()), copy.as_ref().map(|pty| pty.as_fd().as_raw_fd())].into_iter().flatten().collect();
     let keeper = spawn::fork(in_terminal_mode, move || {
         // The child's copy of the client's end: while it is open, nobody would notice that the client is gone.
-        inherited::close(&[ours]);
-        run_keeper(theirs)
+        inherited::close(&ours);
+        run_keeper(theirs, pty)
     })
     .map_err(|error| Error::system("start a keeper", error))?;
     let signals = Signals::catch(&CAUGHT).map_err(|error| Error::system("catch signals", error))?;
@@ -109,6 +116,7 @@ pub fn launch(plan: &Rc<Plan>) -> Result<Client, Error> {
         keeper,
         socket,
         outbox,
+        pty: copy,
         signals,
         terminal,
         input,

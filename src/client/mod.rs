@@ -11,6 +11,7 @@ mod terminal;
 
 use crate::registry::entry::Mode;
 use crate::sys::inherited;
+use crate::sys::pty::Pty;
 use crate::sys::signal::{self, Received, Signals};
 use crate::wire::{Decoder, INPUT_WINDOW, Kind, Outbox, REPORT_STEP, Started, Stream, report};
 use outputs::Outputs;
@@ -35,7 +36,7 @@ pub struct Plan {
     /// `--pty`: under a PTY also where the streams are no terminals.
     pub pty: bool,
     /// Runs the keeper in a process of its own: [`crate::keeper::run`], which the client does not know.
-    pub keeper: fn(OwnedFd) -> i32,
+    pub keeper: fn(OwnedFd, Option<Pty>) -> i32,
     /// A word to add where the command is not found.
     pub suggest: fn(&OsStr) -> Option<String>,
 }
@@ -98,6 +99,8 @@ struct Client {
     keeper: u32,
     socket: OwnedFd,
     outbox: Outbox,
+    /// The command's terminal: text that is typed goes straight to it.
+    pty: Option<Pty>,
     signals: Signals,
     /// The outer terminal, in terminal mode.
     terminal: Option<Terminal>,
@@ -238,8 +241,24 @@ impl Client {
             }
             return;
         }
-        self.under_way += bytes.len();
-        self.outbox.push(Kind::Input, bytes);
+        let rest = &bytes[self.type_in(bytes)..];
+        if !rest.is_empty() {
+            self.under_way += rest.len();
+            self.outbox.push(Kind::Input, rest);
+        }
+    }
+
+    /// Types straight into the command's terminal, which saves a keystroke the way through the keeper: how many bytes
+    /// it took. Only plain text, as the keeper has to know of every key that may raise a signal; and only where nothing
+    /// is on that other way, or it would be overtaken.
+    fn type_in(&self, bytes: &[u8]) -> usize {
+        let is_text = |byte: &u8| *byte >= b' ' && *byte != 0x7f;
+        match &self.pty {
+            Some(pty) if self.under_way == 0 && self.started.is_some() && bytes.iter().all(is_text) => {
+                pty.type_in(bytes).unwrap_or(0)
+            }
+            _ => 0,
+        }
     }
 
     /// The terminal was closed: the keeper decides what becomes of the command. Where SIGHUP is ignored (nohup)

@@ -12,6 +12,8 @@ use std::time::Duration;
 impl Client {
     /// The socket ended and nothing had said that the run is over.
     pub(super) fn keeper_died(&mut self) -> Outcome {
+        // Held by nobody now, the command's terminal hangs up.
+        self.pty = None;
         self.undo_modes();
         self.give_terminal_back();
         let Some(started) = self.started.take() else { return self.died_before_start() };

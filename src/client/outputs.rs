@@ -29,8 +29,7 @@ struct Output {
 impl Outputs {
     /// Writes to these sinks; what has none is thrown away.
     pub fn new(out: Option<Sink>, err: Option<Sink>, relayed: Vec<RawFd>) -> Self {
-        let output =
-            |sink: Option<Sink>| Output { told: sink.is_none(), queue: Queue::new(sink), ..Output::default() };
+        let output = |sink: Option<Sink>| Output { told: sink.is_none(), queue: Queue::new(sink), ..Output::default() };
         Self { out: output(out), err: output(err), relayed }
     }
 
@@ -121,7 +120,8 @@ impl Outputs {
         for output in [&self.out, &self.err] {
             if let Some(sink) = output.queue.sink() {
                 let flags = if output.queue.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
-                if matches!(sink, Sink::File(_)) && flags.is_empty() {
+                // A terminal's end is reported where it is read.
+                if matches!(sink, Sink::File(_) | Sink::Terminal(_)) && flags.is_empty() {
                     continue;
                 }
                 set.push(PollFd::new(sink, flags));

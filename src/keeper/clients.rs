@@ -29,6 +29,7 @@ impl Keeper {
         if alive && !broken {
             if let Some(link) = &mut self.link {
                 link.decoder = decoder;
+                link.report_input(self.relay.has_typed_all());
             }
         } else if let Some(link) = self.link.take() {
             self.client_died(link);
@@ -49,6 +50,9 @@ impl Keeper {
                     self.renew_modes(modes);
                     self.resume(foreground, continued);
                     self.relay.type_ahead(&typed);
+                    if let Some(link) = &mut self.link {
+                        link.accept(typed.len());
+                    }
                     if let Some(link) = self.link.as_mut().filter(|_| foreground) {
                         link.return_to_terminal();
                     }

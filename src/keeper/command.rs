@@ -22,11 +22,12 @@ pub struct Prepared {
     terminal: Option<bool>,
 }
 
-/// Opens the PTY or the pipes.
-pub fn prepare(request: &Request) -> Result<(Prepared, Ends), Error> {
+/// Makes the PTY the command's terminal, or opens its pipes.
+pub fn prepare(request: &Request, pty: Option<Pty>) -> Result<(Prepared, Ends), Error> {
     match &request.launch.streams {
         Streams::Terminal { modes, size, foreground, terminals, typed } => {
-            let (pty, slave) = Pty::open(*size, modes.as_ref()).map_err(|error| Error::system("open a PTY", error))?;
+            let pty = pty.ok_or_else(|| Error::Message("the client has opened no PTY".to_owned()))?;
+            let slave = pty.set_up(*size, modes.as_ref()).map_err(|error| Error::system("open the PTY", error))?;
             pty::control(&slave).map_err(|error| Error::system("make the PTY our controlling terminal", error))?;
             // The foreground is given back after a stop; from the background that would stop us.
             signal::ignore(libc::SIGTTOU);

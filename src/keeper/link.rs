@@ -35,7 +35,14 @@ pub struct Request {
 impl Link {
     /// Takes the socket that our parent passed on.
     pub fn new(socket: OwnedFd) -> Self {
-        Self { socket, decoder: Decoder::default(), outbox: Outbox::default(), under_way: [0; 2], accepted: 0, outer: None }
+        Self {
+            socket,
+            decoder: Decoder::default(),
+            outbox: Outbox::default(),
+            under_way: [0; 2],
+            accepted: 0,
+            outer: None,
+        }
     }
 
     /// Waits for the launch and the command. An error where the client went away before it had said all.
@@ -167,10 +174,14 @@ impl Link {
         *under_way = under_way.saturating_sub(count);
     }
 
-    /// Input was handed on to the command; the client learns it in steps.
+    /// Input was handed on to the command.
     pub fn accept(&mut self, count: usize) {
         self.accepted += count;
-        if self.accepted >= REPORT_STEP {
+    }
+
+    /// Tells the client what was handed on: in steps, and once that is all of it, as it may type directly then.
+    pub fn report_input(&mut self, is_all: bool) {
+        if self.accepted >= REPORT_STEP || (is_all && self.accepted > 0) {
             let count = std::mem::take(&mut self.accepted);
             self.send(Kind::Accepted, &report(Stream::Out, count));
         }

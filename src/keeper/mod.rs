@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::hooks::Runner;
 use crate::registry::entry::State;
 use crate::sys::process;
+use crate::sys::pty::Pty;
 use crate::sys::signal::Signals;
 use crate::sys::timer::Timer;
 use crate::sys::tty::Modes;
@@ -48,9 +49,10 @@ const REFRESH: Duration = Duration::from_secs(20);
 /// typist of ten keys a second pays a thousandth of a processor for it.
 const ECHO: Duration = Duration::from_micros(60);
 
-/// Runs a keeper on the socket to its client, of which it was forked. Returns its exit code when the run is over.
-pub fn run(socket: OwnedFd) -> i32 {
-    match start::start(socket) {
+/// Runs a keeper on the socket to its client, of which it was forked, with the PTY that the client has opened for the
+/// command. Returns its exit code when the run is over.
+pub fn run(socket: OwnedFd, pty: Option<Pty>) -> i32 {
+    match start::start(socket, pty) {
         Ok(mut keeper) => {
             keeper.serve();
             0
@@ -159,6 +161,7 @@ impl Keeper {
         }
         if let Some(link) = &mut self.link {
             link.accept(accepted);
+            link.report_input(self.relay.has_typed_all());
         }
         if matches!(self.phase, Phase::Running | Phase::Ending(_)) {
             self.relay.hold_terminal();

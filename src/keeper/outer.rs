@@ -45,7 +45,7 @@ impl Outer {
         // Copies: the streams themselves go to the command.
         let fd = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3).ok()?;
         // A description that is shared cannot be written without the danger of waiting.
-        let sink = Sink::open(rustix::stdio::stdout()).ok().filter(|sink| matches!(sink, Sink::Own(_)));
+        let sink = Sink::open(rustix::stdio::stdout()).ok().filter(|sink| matches!(sink, Sink::Terminal(_)));
         let way = if sink.is_some() && in_foreground { Way::Direct } else { Way::Frames };
         Some(Self { fd, saved, client, queue: Queue::new(sink), way, asked: 0, looked: Instant::now() })
     }

@@ -8,13 +8,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use std::io;
 
-/// One read of output. A terminal hands over 4 KiB at a time: several reads go into one frame, which makes the
-/// relay faster than the terminal behind it.
+/// One read of output. A terminal hands over what it has, 4 KiB and more while it is filled anew; a pipe up to 64.
 const READ: usize = 64 * 1024;
-
-/// A read shorter than this found the terminal empty; asking again would only cost a system call, and a keystroke's
-/// echo must not wait for it.
-const SHORT: usize = 2048;
 
 /// The keeper's ends of the command's streams.
 pub enum Ends {
@@ -106,14 +101,14 @@ impl Relay {
             let mut ended = false;
             let count = match (&mut self.ends, stream) {
                 (Ends::Terminal { pty, ended: at_end, .. }, Stream::Out) => {
-                    let (count, end) = drain(&*pty, &mut self.buffer);
+                    let (count, end) = read_once(&*pty, &mut self.buffer);
                     *at_end |= end;
                     count
                 }
                 (Ends::Terminal { .. }, Stream::Err) => 0,
                 (Ends::Pipe { out: end, .. }, Stream::Out) | (Ends::Pipe { err: end, .. }, Stream::Err) => {
                     let Some(pipe) = end.as_ref() else { continue };
-                    let (count, at_end) = drain(pipe, &mut self.buffer);
+                    let (count, at_end) = read_once(pipe, &mut self.buffer);
                     ended = at_end;
                     if at_end {
                         *end = None;
@@ -201,6 +196,11 @@ impl Relay {
         done
     }
 
+    /// Whether nothing waits for the terminal, and the last key has its whole meaning.
+    pub fn has_typed_all(&self) -> bool {
+        !self.quoted && !matches!(&self.ends, Ends::Terminal { input, .. } if !input.is_empty())
+    }
+
     /// Types what another terminal has echoed already.
     pub fn type_ahead(&mut self, typed: &[u8]) {
         let Ends::Terminal { pty, .. } = &self.ends else { return };
@@ -266,25 +266,19 @@ fn raised(pty: &Pty, bytes: &[u8], quoted: &mut bool) -> Option<Raised> {
     Some(Raised { signal: signal?, group: tty::foreground(pty) })
 }
 
-/// Reads until the source is empty, the buffer is full, or the source has ended: how much, and whether it ended.
-fn drain(source: impl AsFd, buffer: &mut [u8]) -> (usize, bool) {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match rustix::io::read(source.as_fd(), &mut buffer[filled..]) {
-            Ok(0) => return (filled, true),
-            Ok(count) => {
-                filled += count;
-                if count < SHORT {
-                    break;
-                }
-            }
+/// Reads once: how much, and whether the source has ended. A second read would mostly find a terminal empty, whose
+/// buffer the kernel fills anew in a work queue; it wakes that queue for nothing, which costs more than the read.
+fn read_once(source: impl AsFd, buffer: &mut [u8]) -> (usize, bool) {
+    loop {
+        match rustix::io::read(source.as_fd(), &mut *buffer) {
+            Ok(0) => return (0, true),
+            Ok(count) => return (count, false),
             Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => break,
+            Err(rustix::io::Errno::AGAIN) => return (0, false),
             // EIO: the last holder of the slave let go (pty(7)).
-            Err(_) => return (filled, true),
+            Err(_) => return (0, true),
         }
     }
-    (filled, false)
 }
 
 fn put(pty: &Pty, bytes: &[u8]) -> usize {

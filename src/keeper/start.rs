@@ -14,6 +14,7 @@ use crate::ping;
 use crate::project;
 use crate::registry::entry::Mode;
 use crate::sweep::INSTANCE_VARIABLE;
+use crate::sys::pty::Pty;
 use crate::sys::signal::{self, Signals};
 use crate::sys::timer::Timer;
 use crate::sys::{inherited, process};
@@ -48,7 +49,7 @@ const CAUGHT: [i32; 9] = [
 ];
 
 /// Takes the request and does all that comes before the loop.
-pub fn start(socket: OwnedFd) -> Result<Keeper, Error> {
+pub fn start(socket: OwnedFd, pty: Option<Pty>) -> Result<Keeper, Error> {
     let inherited = inherited::descriptors();
     let signals = Signals::catch(&CAUGHT).map_err(|error| Error::system("catch signals", error))?;
     // The command does not stand in the keeper's arguments: `pkill -f vite` must find vite alone.
@@ -71,7 +72,7 @@ pub fn start(socket: OwnedFd) -> Result<Keeper, Error> {
     link.outer = outer(&request, client);
     let given = link.outer.as_ref().map(|outer| outer.saved.clone());
 
-    let (prepared, ends) = match command::prepare(&request) {
+    let (prepared, ends) = match command::prepare(&request, pty) {
         Ok(done) => done,
         Err(error) => {
             link.send(Kind::Bare, error.to_string().as_bytes());

@@ -1,38 +1,51 @@
 //! The PTY that a command runs on in terminal mode.
 
 use super::tty::{Modes, Size};
-use portable_pty::{MasterPty, PtySize, native_pty_system};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::pty::{OpenptFlags, grantpt, openpt, unlockpt};
 use std::io;
 
 /// The master's side. The slave's is opened when a command needs it, and never kept: while anybody holds it,
 /// the master does not report the end.
 pub struct Pty {
-    master: Box<dyn MasterPty + Send>,
+    master: OwnedFd,
 }
 
 impl Pty {
-    /// Opens a PTY of this size with these modes, and the slave's side of it for the first command.
-    pub fn open(size: Size, modes: Option<&Modes>) -> io::Result<(Self, OwnedFd)> {
-        let size = PtySize { rows: size.rows, cols: size.columns, pixel_width: size.width, pixel_height: size.height };
-        let pair = native_pty_system().openpty(size).map_err(|error| io::Error::other(format!("{error:#}")))?;
-        let pty = Self { master: pair.master };
-        let slave = pty.slave()?;
-        // portable-pty's own descriptor of the slave goes here; from now on only commands hold it.
-        drop(pair.slave);
+    /// Opens a PTY. Its master never blocks.
+    pub fn open() -> io::Result<Self> {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+        rustix::io::fcntl_setfd(&master, rustix::io::FdFlags::CLOEXEC)?;
+        grantpt(&master)?;
+        unlockpt(&master)?;
+        rustix::io::ioctl_fionbio(&master, true)?;
+        Ok(Self { master })
+    }
+
+    /// Gives it its size and modes; the slave's side for the first command.
+    pub fn set_up(&self, size: Size, modes: Option<&Modes>) -> io::Result<OwnedFd> {
+        size.set(self)?;
+        let slave = self.slave()?;
         if let Some(modes) = modes {
             modes.set(&slave)?;
         }
-        let flags = fcntl_getfl(&pty)?;
-        fcntl_setfl(&pty, flags | OFlags::NONBLOCK)?;
-        Ok((pty, slave))
+        Ok(slave)
+    }
+
+    /// Another holder of the same master.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { master: self.master.try_clone()? })
+    }
+
+    /// Types bytes; how many the terminal took.
+    pub fn type_in(&self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(self, bytes)?)
     }
 
     /// Opens the slave's side.
     #[cfg(target_os = "linux")]
     pub fn slave(&self) -> io::Result<OwnedFd> {
-        use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer};
+        use rustix::pty::ioctl_tiocgptpeer;
         // By the master, not by its name: /dev/pts may be another one in a container (TIOCGPTPEER, ioctl_tty(2)).
         Ok(ioctl_tiocgptpeer(self, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?)
     }
@@ -40,8 +53,8 @@ impl Pty {
     /// Opens the slave's side.
     #[cfg(not(target_os = "linux"))]
     pub fn slave(&self) -> io::Result<OwnedFd> {
-        use rustix::fs::{Mode, open};
-        let path = self.master.tty_name().ok_or(io::ErrorKind::NotFound)?;
+        use rustix::fs::{Mode, OFlags, open};
+        let path = rustix::pty::ptsname(&self.master, Vec::new())?;
         Ok(open(path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?)
     }
 
@@ -64,9 +77,7 @@ impl Pty {
 
 impl AsFd for Pty {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        let raw = self.master.as_raw_fd().expect("a PTY on Unix has a descriptor");
-        // SAFETY: the descriptor belongs to `self.master`, which lives as long as the borrow.
-        unsafe { BorrowedFd::borrow_raw(raw) }
+        self.master.as_fd()
     }
 }
 

@@ -13,8 +13,10 @@ const SAFE_WRITE: usize = 4096;
 
 /// A stream of ours to write to.
 pub enum Sink {
-    /// A description of our own, non-blocking.
+    /// A pipe in a description of our own, non-blocking.
     Own(OwnedFd),
+    /// A terminal, likewise.
+    Terminal(OwnedFd),
     /// The inherited descriptor, written in pieces that do not block once poll has said yes.
     Shared(OwnedFd),
     /// A regular file or device that never makes a writer wait.
@@ -29,7 +31,7 @@ impl Sink {
         if kind == FileType::Fifo || terminal {
             let access = if terminal { OFlags::RDWR } else { OFlags::WRONLY };
             if let Ok(own) = again(fd, access) {
-                return Ok(Self::Own(own));
+                return Ok(if terminal { Self::Terminal(own) } else { Self::Own(own) });
             }
         }
         let copy = fd.try_clone_to_owned()?;
@@ -39,7 +41,7 @@ impl Sink {
     /// Writes what goes without blocking. `WouldBlock` where nothing does.
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let (fd, bytes) = match self {
-            Self::Own(fd) | Self::File(fd) => (fd, bytes),
+            Self::Own(fd) | Self::Terminal(fd) | Self::File(fd) => (fd, bytes),
             Self::Shared(fd) => {
                 use rustix::event::{PollFd, PollFlags, Timespec, poll};
                 let mut fds = [PollFd::new(fd, PollFlags::OUT)];
@@ -56,7 +58,7 @@ impl Sink {
 impl AsFd for Sink {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Own(fd) | Self::Shared(fd) | Self::File(fd) => fd.as_fd(),
+            Self::Own(fd) | Self::Terminal(fd) | Self::Shared(fd) | Self::File(fd) => fd.as_fd(),
         }
     }
 }
@@ -144,7 +146,13 @@ impl Queue {
         while done < bytes.len() {
             let Some(sink) = &self.sink else { break };
             match sink.write(&bytes[done..]) {
-                Ok(count) => done += count,
+                Ok(count) => {
+                    let is_full = count < bytes.len() - done;
+                    done += count;
+                    if is_full && !matches!(sink, Sink::File(_)) {
+                        break;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // A reader that went away, a closed terminal, a full disk.
