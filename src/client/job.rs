@@ -4,7 +4,7 @@
 //! decides by its own place in the outer terminal whether the command's group may be it.
 
 use super::Client;
-use crate::sys::signal;
+use crate::sys::{signal, tty};
 use crate::wire::{Kind, Resume};
 
 impl Client {
@@ -20,12 +20,18 @@ impl Client {
         if let Some(terminal) = &mut self.terminal {
             terminal.give_back();
         }
-        let saved = signal::handler_of(stop);
         let terminal = self.terminal.as_ref();
-        // For the terminal nobody is stopped who has it meanwhile.
-        let still = || !wants_terminal || elsewhere || terminal.is_none_or(|terminal| !terminal.is_ours());
-        let mut continued = !signal::stop_by(stop, still);
-        signal::catch_again(stop, &saved);
+        let mut continued = match terminal {
+            Some(terminal) if stop == libc::SIGTTIN && !elsewhere => tty::read_nothing(terminal).is_ok(),
+            _ => {
+                let saved = signal::handler_of(stop);
+                // For the terminal nobody is stopped who has it meanwhile.
+                let still = || !wants_terminal || elsewhere || terminal.is_none_or(|terminal| !terminal.is_ours());
+                let continued = !signal::stop_by(stop, still);
+                signal::catch_again(stop, &saved);
+                continued
+            }
+        };
         // What came meanwhile goes first: a bare command would find it pending when it is continued, and one that is
         // continued in the background may be stopped again before it arrived.
         for received in self.signals.take() {

@@ -103,8 +103,11 @@ impl Queue {
             return done + rest.len();
         }
         if !rest.is_empty() {
-            // What was written stays in front until then: without this the buffer would grow with the whole output.
-            self.waiting.drain(..std::mem::take(&mut self.start));
+            // What was written stays in front for a while: to move the rest at every write would cost more than the
+            // write, and never to move it would let the buffer grow with the whole output.
+            if self.start > self.len() {
+                self.waiting.drain(..std::mem::take(&mut self.start));
+            }
             self.waiting.extend_from_slice(rest);
         }
         done
@@ -124,8 +127,13 @@ impl Queue {
     /// Throws away what waits; how much that was.
     pub fn clear(&mut self) -> usize {
         let thrown = self.len();
-        self.waiting.clear();
         self.start = 0;
+        if self.waiting.capacity() > SAFE_WRITE {
+            // A burst is over; nearly always what comes is written at once, and nothing waits.
+            self.waiting = Vec::new();
+        } else {
+            self.waiting.clear();
+        }
         thrown
     }
 

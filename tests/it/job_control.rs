@@ -1,6 +1,9 @@
 //! Ctrl-Z, `fg`, `bg` and `&` under interactive shells, and what a key means to those above wrap.
 
 use crate::harness::{CTRL_C, CTRL_D, CTRL_Z, Change, Ending, PROMPT, Sandbox, Terminal, signal};
+use std::fs;
+use std::thread;
+use std::time::Duration;
 
 /// Says that it listens, repeats what it reads, and ends with code 7.
 /// Without a child: dash starts one by vfork(2), and a Ctrl-Z that stops the child before its exec leaves dash waiting
@@ -230,4 +233,28 @@ fn those_above_wrap_get_the_key_too() {
         assert_eq!(without_lines(&bare.0), without_lines(&wrapped.0), "{shell}: {line}");
         assert_eq!(bare.1, wrapped.1, "{shell}: {line}");
     }
+}
+
+#[test]
+fn a_client_that_was_stopped_from_outside_shows_nothing_until_it_goes_on() {
+    let sandbox = Sandbox::new();
+    sandbox.script(
+        "talk",
+        "#!/bin/sh\nmkfifo ask answer || exit\necho first\nread x <ask\necho second\necho done >answer\nread x <ask\necho third\n",
+    );
+    let terminal = sandbox.wrap(["./talk"]).terminal();
+    terminal.wait_for("first");
+    signal(terminal.pid(), libc::SIGSTOP);
+    assert_eq!(terminal.wait_change(), Change::Stopped(libc::SIGSTOP));
+    // The keeper looks where its client is every 20 ms; nobody tells it.
+    thread::sleep(Duration::from_millis(25));
+    let project = sandbox.project();
+    fs::write(project.join("ask"), "go\n").expect("it reads");
+    fs::read(project.join("answer")).expect("it writes");
+    assert!(!terminal.comes_within("second", Duration::from_millis(100)), "a stopped job writes nothing");
+    signal(terminal.pid(), libc::SIGCONT);
+    terminal.wait_for("second");
+    fs::write(project.join("ask"), "go\n").expect("it reads");
+    terminal.wait_for("third");
+    assert_eq!(terminal.wait_end(), Ending::Code(0));
 }

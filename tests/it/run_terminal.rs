@@ -225,3 +225,21 @@ fn the_command_may_end_before_anybody_looks() {
     }
     assert!(sandbox.entries().is_empty());
 }
+
+/// Text goes straight to the command's terminal and other keys through the keeper: none may overtake another.
+#[test]
+fn keys_arrive_in_the_order_in_which_they_were_pressed() {
+    let sandbox = Sandbox::new();
+    let keys: Vec<u8> =
+        (0..3000_u32).map(|at| if at * 7919 % 3 == 0 { (at % 26 + 1) as u8 } else { b'a' + (at % 26) as u8 }).collect();
+    let script =
+        format!("stty raw -echo; echo READY; head -c {} | od -An -v -tx1 | tr -d ' \\n'; echo END", keys.len());
+    let terminal = sandbox.wrap(["sh", "-c", &script]).terminal();
+    terminal.wait_for("READY");
+    for key in keys.chunks(1) {
+        terminal.send(key);
+    }
+    let expected: String = keys.iter().map(|key| format!("{key:02x}")).collect();
+    assert_eq!(terminal.wait_for("END").trim(), expected);
+    assert_eq!(terminal.wait_end(), Ending::Code(0));
+}
