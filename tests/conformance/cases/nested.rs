@@ -1,7 +1,8 @@
 //! Under and around other programs.
 
-use super::{Case, case, ended, finished};
+use super::{Case, case, ended, finished, needing};
 use crate::harness::{CTRL_C, CTRL_D, Terminal};
+use crate::launcher::quoted;
 
 pub const CASES: &[Case] = &[
     case("inside itself", |bed| {
@@ -15,45 +16,52 @@ pub const CASES: &[Case] = &[
         terminal.send(CTRL_C);
         format!("{:?}", terminal.wait_end())
     }),
-    Case {
-        subject: "",
-        name: "in npm run",
-        needs: &["npm"],
-        observe: |bed| {
-            let line = bed.line("sh -c 'echo ran; exit 3'").replace('\\', "\\\\").replace('"', "\\\"");
-            bed.sandbox.write("project/package.json", format!("{{\"scripts\": {{\"dev\": \"{line}\"}}}}"));
-            finished(&bed.piped("npm run --silent dev; echo $?"))
-        },
-    },
-    Case {
-        subject: "",
-        name: "in make -j",
-        needs: &["make"],
-        observe: |bed| {
-            let line = bed.line("sh -c 'echo made; exit 2'");
-            bed.sandbox.write("project/Makefile", format!("all: a b\na b:\n\t@{line}\n"));
-            finished(&bed.piped("make -s -j2 -k 2>/dev/null; echo $?"))
-        },
-    },
+    needing("in npm run", &["npm"], |bed| {
+        let line = bed.line("sh -c 'echo ran; exit 3'").replace('\\', "\\\\").replace('"', "\\\"");
+        bed.sandbox.write("project/package.json", format!("{{\"scripts\": {{\"dev\": \"{line}\"}}}}"));
+        finished(&bed.piped("npm run --silent dev; echo $?"))
+    }),
+    needing("in make -j", &["make"], |bed| {
+        let line = bed.line("sh -c 'echo made; exit 2'");
+        bed.sandbox.write("project/Makefile", format!("all: a b\na b:\n\t@{line}\n"));
+        finished(&bed.piped("make -s -j2 -k 2>/dev/null; echo $?"))
+    }),
     case("under timeout", |bed| finished(&bed.piped("timeout 0.3 @(sleep 1000); echo $?"))),
     case("under nohup", |bed| {
         finished(&bed.piped("nohup @(sh -c 'kill -HUP $$; echo survived') 2>/dev/null; echo $?"))
     }),
     case("under setsid", |bed| finished(&bed.piped("setsid -w @(sh -c 'echo ran; exit 9'); echo $?"))),
+    needing("under ssh -t", &["ssh", "sshd", "ssh-keygen"], |bed| {
+        // A server of our own on its standard input, with keys of this sandbox: nothing listens anywhere.
+        let server = "HostKey $PWD/host\nAuthorizedKeysFile $PWD/user.pub\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPidFile none\n";
+        let options = "-F none -i user -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR";
+        let here = bed.sandbox.environment().into_iter();
+        let exports: String = here
+            .map(|(name, value)| format!("export {}={}\n", name.display(), quoted(&value.to_string_lossy())))
+            .collect();
+        let inner = bed.line("sh -c 'echo in it; read x; echo \"<$x>\"; stty size; exit 5'");
+        bed.sandbox.script("far", &format!("#!/bin/bash\n{exports}cd \"${{0%/*}}\"\n{inner}\n"));
+        let terminal = bed.terminal_script(&format!(
+            "mkdir -p /run/sshd 2>/dev/null
+            for key in host user; do ssh-keygen -q -t ed25519 -N '' -f $key; done
+            printf \"{server}\" >conf
+            ssh {options} -o ProxyCommand=\"$(command -v sshd) -i -f $PWD/conf\" -t localhost \"$PWD/far\"; echo $?"
+        ));
+        terminal.wait_for("in it");
+        terminal.line("typed");
+        ended(&terminal)
+    }),
     case("under env -i", |bed| {
         finished(&bed.piped("env -i PATH=\"$PATH\" @(sh -c 'echo ran; exit 9') 2>/dev/null; echo $?"))
     }),
-    Case {
-        subject: "",
-        name: "as PID 1 of a namespace",
-        needs: &["unshare"],
-        observe: |bed| {
-            let line = bed.line("sh -c 'echo ran; exit 9'");
-            finished(&bed.piped(&format!(
+    needing("as PID 1 of a namespace", &["unshare"], |bed| {
+        let line = bed.line("sh -c 'echo ran; exit 9'");
+        finished(
+            &bed.piped(&format!(
                 "unshare --user --map-root-user --pid --fork --mount-proc {line} 2>/dev/null; echo $?"
-            )))
-        },
-    },
+            )),
+        )
+    }),
     case("without HOME and XDG_RUNTIME_DIR", |bed| {
         finished(
             &bed.piped("unset HOME XDG_RUNTIME_DIR XDG_CONFIG_HOME; @(sh -c 'echo ran; exit 9') 2>/dev/null; echo $?"),
@@ -65,106 +73,60 @@ pub const CASES: &[Case] = &[
             places.map(|place| format!("export WRAP_DIR={place}; @(sh -c 'echo ran; exit 9') 2>/dev/null; echo $?"));
         finished(&bed.piped(&runs.join("; ")))
     }),
-    Case {
-        subject: "",
-        name: "inside tmux",
-        needs: &["tmux"],
-        observe: |bed| {
-            let line = bed.line("sh -c 'echo \"in it $(stty size)\"; read x; echo \"<$x>\" >said'");
-            bed.sandbox.script("inner", &format!("#!/bin/bash\n{line}\necho $? >>said\n"));
-            let terminal =
-                bed.sandbox.run("tmux", ["-L", "around", "-f", "/dev/null", "new-session", "./inner"]).terminal();
-            terminal.wait_until("its screen", |screen| screen.contains("in it"));
-            terminal.line("typed");
-            let ending = terminal.wait_end();
-            bed.piped("tmux -L around kill-server 2>/dev/null");
-            format!("{ending:?} {:?}", std::fs::read_to_string(bed.sandbox.project().join("said")))
-        },
-    },
-    Case { subject: "", name: "top", needs: &["top"], observe: |bed| full_screen(&bed.terminal("top -d 100"), "PID") },
-    Case {
-        subject: "",
-        name: "htop",
-        needs: &["htop"],
-        observe: |bed| full_screen(&bed.terminal("htop -d 100"), "PID"),
-    },
-    Case {
-        subject: "",
-        name: "fzf",
-        needs: &["fzf"],
-        observe: |bed| {
-            let terminal = bed.terminal_script("seq 100 >items; chosen=$(@(fzf) <items); echo \"$? <$chosen>\"");
-            terminal.wait_until("its list", |screen| screen.contains("100/100"));
-            terminal.send("42");
-            terminal.wait_until("what was searched", |screen| screen.contains("1/100"));
-            terminal.send("\r");
-            terminal.wait_for("0 <42>");
-            format!("{:?}", terminal.wait_end())
-        },
-    },
-    Case {
-        subject: "",
-        name: "python's prompt",
-        needs: &["python3"],
-        observe: |bed| prompts(&bed.terminal("python3 -q"), ">>> ", "print(6*7)", "42"),
-    },
-    Case {
-        subject: "",
-        name: "node's prompt",
-        needs: &["node"],
-        observe: |bed| prompts(&bed.terminal("node -i"), "> ", "6*7", "42"),
-    },
-    Case {
-        subject: "",
-        name: "vim",
-        needs: &["vim"],
-        observe: |bed| {
-            let terminal = bed.terminal("vim -u NONE -N file");
-            terminal.wait_until("vim's screen", |screen| screen.contains('~'));
-            terminal.send("ihello\x1b:wq\r");
-            let ending = terminal.wait_end();
-            format!("{ending:?} {:?}", std::fs::read_to_string(bed.sandbox.project().join("file")))
-        },
-    },
-    Case {
-        subject: "",
-        name: "less",
-        needs: &["less"],
-        observe: |bed| {
-            let terminal = bed.terminal("sh -c 'seq 500 >file; exec less file'");
-            terminal.wait_until("its first page", |screen| screen.contains("22"));
-            terminal.send("G");
-            terminal.wait_until("its last page", |screen| screen.contains("500"));
-            terminal.send("q");
-            format!("{:?}", terminal.wait_end())
-        },
-    },
-    Case {
-        subject: "",
-        name: "git with a pager",
-        needs: &["git", "less"],
-        observe: |bed| {
-            let setup = "git init -q r && cd r && git -c user.name=n -c user.email=e commit -q --allow-empty -m first";
-            let terminal =
-                bed.terminal_script(&format!("{setup}; LESS=-R GIT_PAGER=less @(git log --format=%s); echo $?"));
-            terminal.wait_until("the log", |screen| screen.contains("first"));
-            terminal.send("q");
-            format!("{:?}", terminal.wait_end())
-        },
-    },
-    Case {
-        subject: "",
-        name: "tmux inside",
-        needs: &["tmux"],
-        observe: |bed| {
-            let terminal = bed.terminal("tmux -L conformance -f /dev/null new-session 'echo in tmux; read x; exit'");
-            terminal.wait_until("its screen", |screen| screen.contains("in tmux"));
-            terminal.line("");
-            let ending = terminal.wait_end();
-            bed.piped("tmux -L conformance kill-server 2>/dev/null");
-            format!("{ending:?}")
-        },
-    },
+    needing("inside tmux", &["tmux"], |bed| {
+        let line = bed.line("sh -c 'echo \"in it $(stty size)\"; read x; echo \"<$x>\" >said'");
+        bed.sandbox.script("inner", &format!("#!/bin/bash\n{line}\necho $? >>said\n"));
+        let terminal =
+            bed.sandbox.run("tmux", ["-L", "around", "-f", "/dev/null", "new-session", "./inner"]).terminal();
+        terminal.wait_until("its screen", |screen| screen.contains("in it"));
+        terminal.line("typed");
+        let ending = terminal.wait_end();
+        bed.piped("tmux -L around kill-server 2>/dev/null");
+        format!("{ending:?} {:?}", std::fs::read_to_string(bed.sandbox.project().join("said")))
+    }),
+    needing("top", &["top"], |bed| full_screen(&bed.terminal("top -d 100"), "PID")),
+    needing("htop", &["htop"], |bed| full_screen(&bed.terminal("htop -d 100"), "PID")),
+    needing("fzf", &["fzf"], |bed| {
+        let terminal = bed.terminal_script("seq 100 >items; chosen=$(@(fzf) <items); echo \"$? <$chosen>\"");
+        terminal.wait_until("its list", |screen| screen.contains("100/100"));
+        terminal.send("42");
+        terminal.wait_until("what was searched", |screen| screen.contains("1/100"));
+        terminal.send("\r");
+        terminal.wait_for("0 <42>");
+        format!("{:?}", terminal.wait_end())
+    }),
+    needing("python's prompt", &["python3"], |bed| prompts(&bed.terminal("python3 -q"), ">>> ", "print(6*7)", "42")),
+    needing("node's prompt", &["node"], |bed| prompts(&bed.terminal("node -i"), "> ", "6*7", "42")),
+    needing("vim", &["vim"], |bed| {
+        let terminal = bed.terminal("vim -u NONE -N file");
+        terminal.wait_until("vim's screen", |screen| screen.contains('~'));
+        terminal.send("ihello\x1b:wq\r");
+        let ending = terminal.wait_end();
+        format!("{ending:?} {:?}", std::fs::read_to_string(bed.sandbox.project().join("file")))
+    }),
+    needing("less", &["less"], |bed| {
+        let terminal = bed.terminal("sh -c 'seq 500 >file; exec less file'");
+        terminal.wait_until("its first page", |screen| screen.contains("22"));
+        terminal.send("G");
+        terminal.wait_until("its last page", |screen| screen.contains("500"));
+        terminal.send("q");
+        format!("{:?}", terminal.wait_end())
+    }),
+    needing("git with a pager", &["git", "less"], |bed| {
+        let setup = "git init -q r && cd r && git -c user.name=n -c user.email=e commit -q --allow-empty -m first";
+        let terminal = bed.terminal_script(&format!("{setup}; LESS=-R GIT_PAGER=less @(git log --format=%s); echo $?"));
+        terminal.wait_until("the log", |screen| screen.contains("first"));
+        terminal.send("q");
+        format!("{:?}", terminal.wait_end())
+    }),
+    needing("tmux inside", &["tmux"], |bed| {
+        let terminal = bed.terminal("tmux -L conformance -f /dev/null new-session 'echo in tmux; read x; exit'");
+        terminal.wait_until("its screen", |screen| screen.contains("in tmux"));
+        terminal.line("");
+        let ending = terminal.wait_end();
+        bed.piped("tmux -L conformance kill-server 2>/dev/null");
+        format!("{ending:?}")
+    }),
 ];
 
 /// A program that fills the screen until `q`.
