@@ -22,7 +22,15 @@ impl Client {
         }
         let terminal = self.terminal.as_ref();
         let mut continued = match terminal {
-            Some(terminal) if stop == libc::SIGTTIN && !elsewhere => tty::read_nothing(terminal).is_ok(),
+            Some(terminal) if stop == libc::SIGTTIN && !elsewhere => {
+                // Or the read would be started anew behind a signal, and stop us again before it is passed on.
+                let restart = signal::interrupt(&super::CAUGHT);
+                let read = tty::read_nothing(terminal);
+                for (number, saved) in &restart {
+                    signal::catch_again(*number, saved);
+                }
+                read.is_ok()
+            }
             _ => {
                 let saved = signal::handler_of(stop);
                 // For the terminal nobody is stopped who has it meanwhile.
@@ -40,6 +48,10 @@ impl Client {
             } else {
                 self.signal(received);
             }
+        }
+        // One that is closed is read without a stop, now and at every time again.
+        if self.terminal.as_ref().is_some_and(super::Terminal::is_hung_up) {
+            self.hang_up();
         }
         if continued || !wants_terminal {
             self.resume(true);
@@ -67,7 +79,8 @@ impl Client {
             }
         }
         self.send_size();
-        self.under_way += typed.len();
+        // The frame counts, too: what is typed behind it is for the modes that it brings.
+        self.under_way += typed.len() + 1;
         self.outbox.push_json(Kind::Resume, &Resume { foreground, modes, typed, continued });
     }
 

@@ -49,9 +49,9 @@ impl Keeper {
                 if let Ok(Resume { foreground, modes, typed, continued }) = frame.json() {
                     self.renew_modes(modes);
                     self.resume(foreground, continued);
-                    self.relay.type_ahead(&typed);
+                    let accepted = self.relay.type_ahead(&typed);
                     if let Some(link) = &mut self.link {
-                        link.accept(typed.len());
+                        link.accept(accepted + 1);
                     }
                     if let Some(link) = self.link.as_mut().filter(|_| foreground) {
                         link.return_to_terminal();

@@ -154,6 +154,16 @@ impl Link {
         }
     }
 
+    /// A line of ours, between the output that came before it and what comes after.
+    pub fn notice(&mut self, text: &str) {
+        let was_direct = self.is_direct();
+        self.leave_terminal();
+        self.send(Kind::Notice, text.as_bytes());
+        if was_direct {
+            self.return_to_terminal();
+        }
+    }
+
     /// A question that is still open is given up: what is read next goes in frames.
     pub fn give_up_question(&mut self) {
         if self.outer.as_ref().and_then(Outer::waiting) == Some(usize::MAX) {
@@ -181,8 +191,10 @@ impl Link {
 
     /// Tells the client what was handed on: in steps, and once that is all of it, as it may type directly then.
     pub fn report_input(&mut self, is_all: bool) {
-        if self.accepted >= REPORT_STEP || (is_all && self.accepted > 0) {
-            let count = std::mem::take(&mut self.accepted);
+        // One byte is held back until then.
+        let count = if is_all { self.accepted } else { self.accepted.saturating_sub(1) };
+        if count >= REPORT_STEP || (is_all && count > 0) {
+            self.accepted -= count;
             self.send(Kind::Accepted, &report(Stream::Out, count));
         }
     }

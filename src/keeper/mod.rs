@@ -271,7 +271,7 @@ impl Keeper {
     /// A line of ours for the user, if one is there.
     fn notice(&mut self, text: &str) {
         if let Some(link) = &mut self.link {
-            link.send(Kind::Notice, text.as_bytes());
+            link.notice(text);
         }
     }
 

@@ -201,20 +201,20 @@ impl Relay {
         !self.quoted && !matches!(&self.ends, Ends::Terminal { input, .. } if !input.is_empty())
     }
 
-    /// Types what another terminal has echoed already.
-    pub fn type_ahead(&mut self, typed: &[u8]) {
-        let Ends::Terminal { pty, .. } = &self.ends else { return };
+    /// Types what another terminal has echoed already; how many bytes went at once.
+    pub fn type_ahead(&mut self, typed: &[u8]) -> usize {
+        let Ends::Terminal { pty, input, .. } = &self.ends else { return typed.len() };
         if typed.is_empty() {
-            return;
+            return 0;
         }
         let done = match (pty.slave(), Modes::of(pty)) {
-            (Ok(slave), Ok(modes)) if modes.is_canonical() => type_ahead(pty, slave, typed),
+            (Ok(slave), Ok(modes)) if modes.is_canonical() && input.is_empty() => type_ahead(pty, slave, typed).ok(),
             // A command that has set its own modes echoes as it likes.
-            _ => Err(io::ErrorKind::Unsupported.into()),
+            _ => None,
         };
-        if done.is_err() {
-            self.type_in(typed);
-        }
+        let done = done.unwrap_or(0);
+        // What the terminal has no room for is echoed once more, rather than lost.
+        done + if done < typed.len() { self.type_in(&typed[done..]).accepted } else { 0 }
     }
 
     /// Types an end of file (`--pty` with a standard input that ended), where the terminal reads lines.
@@ -295,18 +295,19 @@ fn put(pty: &Pty, bytes: &[u8]) -> usize {
     done
 }
 
-/// Types what the outer terminal has echoed already, without a second echo. Only before the command is started:
+/// Types what the outer terminal has echoed already, without a second echo; how much it took. Only before the command is started:
 /// afterwards the modes are its own.
-pub fn type_ahead(pty: &Pty, slave: impl AsFd, typed: &[u8]) -> io::Result<()> {
+pub fn type_ahead(pty: &Pty, slave: impl AsFd, typed: &[u8]) -> io::Result<usize> {
     if typed.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let modes = Modes::of(pty)?;
     modes.without_echo().set(pty)?;
-    put(pty, typed);
+    let done = put(pty, typed);
     // The kernel handles input in a work queue; polling the slave waits for it (n_tty_poll). Without that the echo
     // would be on again before the bytes are looked at.
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     let _ = poll(&mut [PollFd::new(&slave, PollFlags::IN)], Some(&now));
-    modes.set(pty)
+    modes.set(pty)?;
+    Ok(done)
 }

@@ -17,7 +17,7 @@ use crate::sweep::INSTANCE_VARIABLE;
 use crate::sys::pty::Pty;
 use crate::sys::signal::{self, Signals};
 use crate::sys::timer::Timer;
-use crate::sys::{inherited, process};
+use crate::sys::{inherited, memory, process};
 use crate::wire::{Failed, KEEPER, Kind, Started, Streams, VERSION};
 use rustix::fd::OwnedFd;
 use std::env;
@@ -60,6 +60,7 @@ pub fn start(socket: OwnedFd, pty: Option<Pty>) -> Result<Keeper, Error> {
     signal::ignore(libc::SIGTTIN);
     signal::ignore(libc::SIGTTOU);
     process::become_subreaper(true);
+    memory::give_back_large_blocks();
     let mut link = Link::new(socket);
     let request = link.receive()?;
     let mut inherited = inherited;

@@ -3,6 +3,7 @@
 pub mod edge;
 pub mod inherited;
 pub mod limit;
+pub mod memory;
 pub mod ports;
 mod proc_net;
 pub mod process;

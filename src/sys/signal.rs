@@ -114,6 +114,20 @@ pub fn handler_of(signal: i32) -> libc::sigaction {
     }
 }
 
+/// From here on these interrupt a system call instead of restarting it; give the actions back with [`catch_again`].
+pub fn interrupt(signals: &[i32]) -> Vec<(i32, libc::sigaction)> {
+    signals
+        .iter()
+        .map(|&signal| {
+            let saved = handler_of(signal);
+            let mut once = saved;
+            once.sa_flags &= !libc::SA_RESTART;
+            catch_again(signal, &once);
+            (signal, saved)
+        })
+        .collect()
+}
+
 fn act_by_default(signal: i32) {
     set_action(signal, libc::SIG_DFL);
     unblock(&[signal]);

@@ -258,3 +258,28 @@ fn a_client_that_was_stopped_from_outside_shows_nothing_until_it_goes_on() {
     terminal.wait_for("third");
     assert_eq!(terminal.wait_end(), Ending::Code(0));
 }
+
+#[test]
+fn a_job_that_waits_for_the_terminal_can_be_ended() {
+    let sandbox = Sandbox::new();
+    for (kill, told) in [("kill %1", "Terminated"), ("kill -HUP %1", "Hangup")] {
+        let terminal = sandbox.bash();
+        terminal.line("wrap cat &");
+        terminal.wait_prompt();
+        terminal.line("until jobs | grep -q Stopped; do :; done; echo sto''pped");
+        terminal.wait_for("stopped");
+        terminal.line(&format!("{kill}; while jobs | grep -q wrap; do :; done"));
+        terminal.wait_for(told);
+        terminal.line("exit 0");
+        assert_eq!(terminal.wait_end(), Ending::Code(0));
+    }
+}
+
+/// timeout(1) puts itself into the background, sends SIGTERM and SIGCONT, and waits.
+#[test]
+fn timeout_ends_a_command_that_reads_in_its_background() {
+    let sandbox = Sandbox::new();
+    let terminal = sandbox.sh("timeout 0.3 wrap cat; echo code=$?").terminal();
+    terminal.wait_for("code=124");
+    assert_eq!(terminal.wait_end(), Ending::Code(0));
+}
