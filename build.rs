@@ -21,9 +21,7 @@ fn main() {
     let found: Option<Vec<_>> = ARCHIVES.iter().map(|(name, archive)| Some((name, archive_path(archive)?))).collect();
     // Both or none: the runtime's exceptions and Rust's panics must unwind by the same code.
     for (name, archive) in found.unwrap_or_default() {
-        let link = out.join(name);
-        let _ = fs::remove_file(&link);
-        if fs::copy(archive, link).is_err() {
+        if fs::copy(archive, out.join(name)).is_err() {
             return;
         }
     }

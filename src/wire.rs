@@ -80,7 +80,7 @@ pub enum Kind {
     Stopped = 37,
     /// Keeper: a key raised this signal (one byte) in the command's terminal.
     Raised = 38,
-    /// Keeper: this many bytes of input were handed on ([`report`]).
+    /// Keeper: this many bytes of input were handed on ([`report`]); a [`Resume`] counts as one more than it brings.
     Accepted = 39,
     /// Keeper: a line of ours for the user.
     Notice = 40,

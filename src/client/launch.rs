@@ -52,10 +52,7 @@ pub fn launch(plan: &Rc<Plan>) -> Result<Client, Error> {
     let (socket, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
             .map_err(|error| Error::system("make a socket pair", error))?;
-    let pty = match in_terminal_mode.then(Pty::open).transpose() {
-        Ok(pty) => pty,
-        Err(error) => return Err(Error::system("open a PTY", error)),
-    };
+    let pty = in_terminal_mode.then(Pty::open).transpose().map_err(|error| Error::system("open a PTY", error))?;
     let copy = pty.as_ref().filter(|_| on_terminal && !plan.detach).and_then(|pty| pty.try_clone().ok());
     let run_keeper = plan.keeper;
     // Forked and not started anew: that would cost more than the rest of the start, and what neither changes is in

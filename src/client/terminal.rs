@@ -150,3 +150,29 @@ impl Drop for Terminal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::pty::Pty;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_and_undoes_what_the_command_has_switched_on() {
+        let pty = Pty::open().expect("a PTY");
+        let slave = pty.set_up(Size::default(), None).expect("its slave");
+        let before = Modes::of(&slave).expect("its modes");
+        let mut terminal = Terminal::open(slave.as_fd()).expect("the terminal");
+        let panicked = catch_unwind(AssertUnwindSafe(move || {
+            terminal.take().expect("it is ours");
+            assert_ne!(terminal.modes().expect("its modes"), before, "raw");
+            terminal.set_undo(b"\x1b[?1049l");
+            std::panic::resume_unwind(Box::new(before));
+        }));
+        let before = panicked.expect_err("it panicked").downcast::<Modes>().expect("what it was thrown");
+        assert_eq!(Modes::of(&slave).expect("its modes"), *before);
+        let mut shown = [0; 64];
+        let count = rustix::io::read(&pty, &mut shown).expect("it was written");
+        assert_eq!(&shown[..count], b"\x1b[?1049l");
+    }
+}

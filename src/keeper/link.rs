@@ -1,6 +1,6 @@
 //! The keeper's end of a client's socket.
 
-use super::outer::Outer;
+use super::outer::{Outer, Way};
 use crate::error::Error;
 use crate::sys::reopen::Sink;
 use crate::wire::{Decoder, Kind, Launch, OUTPUT_WINDOW, Outbox, REPORT_STEP, Stream, VERSION, report};
@@ -106,7 +106,7 @@ impl Link {
 
     /// Hands on output of a stream. It counts against the window until it is written.
     pub fn send_output(&mut self, stream: Stream, bytes: &[u8]) {
-        if stream == Stream::Out && self.is_direct() {
+        if stream == Stream::Out && self.way() != Way::Frames {
             if self.outer.as_mut().is_some_and(|outer| outer.write(bytes)) {
                 return;
             }
@@ -122,12 +122,15 @@ impl Link {
 
     /// Whether more output of this stream may be read.
     pub fn has_room(&self, stream: Stream) -> bool {
-        let waiting = self.outer.as_ref().and_then(Outer::waiting).filter(|_| stream == Stream::Out);
-        waiting.unwrap_or(self.under_way[index(stream)]) < OUTPUT_WINDOW
+        match (&self.outer, self.way()) {
+            (_, Way::Asked) if stream == Stream::Out => false,
+            (Some(outer), Way::Direct) if stream == Stream::Out => outer.waiting() < OUTPUT_WINDOW,
+            _ => self.under_way[index(stream)] < OUTPUT_WINDOW,
+        }
     }
 
-    fn is_direct(&self) -> bool {
-        self.outer.as_ref().is_some_and(|outer| outer.waiting().is_some())
+    fn way(&self) -> Way {
+        self.outer.as_ref().map_or(Way::Frames, Outer::way)
     }
 
     /// What to wait for until the client's terminal takes more.
@@ -144,29 +147,25 @@ impl Link {
 
     /// From here on the client writes the output itself, behind what still waits.
     pub fn leave_terminal(&mut self) {
-        if let Some(outer) = &mut self.outer
-            && outer.waiting().is_some()
-        {
-            let waiting = outer.leave();
-            if !waiting.is_empty() {
-                self.send_frames(Stream::Out, &waiting);
-            }
+        let waiting = self.outer.as_mut().map(Outer::leave).unwrap_or_default();
+        if !waiting.is_empty() {
+            self.send_frames(Stream::Out, &waiting);
         }
     }
 
     /// A line of ours, between the output that came before it and what comes after.
     pub fn notice(&mut self, text: &str) {
-        let was_direct = self.is_direct();
+        let way = self.way();
         self.leave_terminal();
         self.send(Kind::Notice, text.as_bytes());
-        if was_direct {
+        if way != Way::Frames {
             self.return_to_terminal();
         }
     }
 
     /// A question that is still open is given up: what is read next goes in frames.
     pub fn give_up_question(&mut self) {
-        if self.outer.as_ref().and_then(Outer::waiting) == Some(usize::MAX) {
+        if self.way() == Way::Asked {
             self.leave_terminal();
         }
     }

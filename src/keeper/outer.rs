@@ -29,8 +29,8 @@ pub struct Outer {
 }
 
 /// Which way the output goes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
     /// In frames, and the client writes it.
     Frames,
     /// The client is asked whether it has written all of them; until it answers, nothing goes.
@@ -50,13 +50,14 @@ impl Outer {
         Some(Self { fd, saved, client, queue: Queue::new(sink), way, asked: 0, looked: Instant::now() })
     }
 
-    /// How much output waits for the terminal; `None` where it goes in frames, `usize::MAX` while that is open.
-    pub fn waiting(&self) -> Option<usize> {
-        match self.way {
-            Way::Frames => None,
-            Way::Asked => Some(usize::MAX),
-            Way::Direct => Some(self.queue.len()),
-        }
+    /// Which way output goes now.
+    pub fn way(&self) -> Way {
+        self.way
+    }
+
+    /// How much output waits for the terminal to take it.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
     }
 
     /// What to wait for until it takes more.

@@ -197,7 +197,7 @@ pub fn in_foreground(fd: impl AsFd) -> bool {
 
 /// Reads nothing, as a command in the background reads: it is stopped by SIGTTIN, with its process group, until it is in
 /// the foreground. The kernel looks and stops in one step, so that no `fg` comes between the two. An error is EINTR
-/// where it was continued to handle a signal, and EIO where nobody could ever continue the group (setsid(2)).
+/// where it was continued to handle a signal that interrupts (see `signal::interrupt`), and EIO where nobody could ever continue the group (setsid(2)).
 pub fn read_nothing(fd: impl AsFd) -> io::Result<()> {
     rustix::io::read(fd, &mut [0_u8; 0])?;
     Ok(())
