@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_wrap_global_optspecs
-    string join \n n/name= d/detach pty C= port= h/help V/version
+    string join \n n/name= d/detach wait= ensure size= json pty C= port= h/help V/version
 end
 
 function __fish_wrap_needs_command
@@ -25,33 +25,94 @@ function __fish_wrap_using_subcommand
 end
 
 complete -c wrap -n "__fish_wrap_needs_command" -s n -l name -d 'Call the instance NAME instead of by its project' -r
+complete -c wrap -n "__fish_wrap_needs_command" -l wait -d 'With --detach: wait until it is ready, SECONDS at most (ready_timeout without)' -r
+complete -c wrap -n "__fish_wrap_needs_command" -l size -d 'With --detach: the size of its terminal' -r
 complete -c wrap -n "__fish_wrap_needs_command" -s C -d 'Run in DIR' -r -F
 complete -c wrap -n "__fish_wrap_needs_command" -l port -d 'The port that it will answer on, where wrap cannot find out' -r
 complete -c wrap -n "__fish_wrap_needs_command" -s d -l detach -d 'Leave it running in the background and return'
+complete -c wrap -n "__fish_wrap_needs_command" -l ensure -d 'Print the instance of this command that is running and healthy, or start one detached and wait for it'
+complete -c wrap -n "__fish_wrap_needs_command" -l json -d 'With --detach: print what was started as JSON'
 complete -c wrap -n "__fish_wrap_needs_command" -l pty -d 'Under a terminal of its own also where there is none'
 complete -c wrap -n "__fish_wrap_needs_command" -s h -l help -d 'Print help'
 complete -c wrap -n "__fish_wrap_needs_command" -s V -l version -d 'Print version'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "run" -d 'Run a command (also one whose name is a verb)'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "list" -d 'Show what is running'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "attach" -d 'Take over a running instance: its screen as it is now, then live, and its keys'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "detach" -d 'Let all terminals of an instance go; it runs on'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "send" -d 'Type a line into an instance'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "screen" -d 'Show the screen of an instance as text'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "restart" -d 'Start the command of an instance again, in the same terminal'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "start" -d 'Start an ended instance again, in the background'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "adopt" -d 'Make a process known that wrap did not start'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "show" -d 'Show everything of one instance, also of one that has ended'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "wait" -d 'Wait until an instance is ready, healthy, has printed something or has ended'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "stop" -d 'End instances, and everything that they started'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "logs" -d 'Show what an instance has printed'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "clean" -d 'Remove what ended without a trace, and list or end what was orphaned'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "help" -d 'Print this help, or that of a verb'
 complete -c wrap -n "__fish_wrap_using_subcommand run" -s n -l name -d 'Call the instance NAME instead of by its project' -r
+complete -c wrap -n "__fish_wrap_using_subcommand run" -l wait -d 'With --detach: wait until it is ready, SECONDS at most (ready_timeout without)' -r
+complete -c wrap -n "__fish_wrap_using_subcommand run" -l size -d 'With --detach: the size of its terminal' -r
 complete -c wrap -n "__fish_wrap_using_subcommand run" -s C -d 'Run in DIR' -r -F
 complete -c wrap -n "__fish_wrap_using_subcommand run" -l port -d 'The port that it will answer on, where wrap cannot find out' -r
 complete -c wrap -n "__fish_wrap_using_subcommand run" -s d -l detach -d 'Leave it running in the background and return'
+complete -c wrap -n "__fish_wrap_using_subcommand run" -l ensure -d 'Print the instance of this command that is running and healthy, or start one detached and wait for it'
+complete -c wrap -n "__fish_wrap_using_subcommand run" -l json -d 'With --detach: print what was started as JSON'
 complete -c wrap -n "__fish_wrap_using_subcommand run" -l pty -d 'Under a terminal of its own also where there is none'
 complete -c wrap -n "__fish_wrap_using_subcommand run" -s h -l help -d 'Print help'
 complete -c wrap -n "__fish_wrap_using_subcommand list" -s f -l format -d 'How to print' -r -f -a "human\t'Columns for people'
 json\t'An array of objects'
 logfmt\t'key=value, a line each'
 md\t'A Markdown table'"
-complete -c wrap -n "__fish_wrap_using_subcommand list" -s a -l all -d 'Show the unresponsive, orphaned and ending ones too'
+complete -c wrap -n "__fish_wrap_using_subcommand list" -s a -l all -d 'Show the unresponsive, orphaned and ending ones too, and the last that have ended'
 complete -c wrap -n "__fish_wrap_using_subcommand list" -l json -d 'The same as --format json'
 complete -c wrap -n "__fish_wrap_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wrap -n "__fish_wrap_using_subcommand attach" -s r -l read-only -d 'Look on: nothing that is typed reaches the command (Ctrl-C leaves, too)'
+complete -c wrap -n "__fish_wrap_using_subcommand attach" -l no-replay -d 'Do not draw the screen as it is now, show only what comes'
+complete -c wrap -n "__fish_wrap_using_subcommand attach" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand detach" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand send" -s k -l key -d 'Press KEY (after the text, if there is one); may be given again' -r
+complete -c wrap -n "__fish_wrap_using_subcommand send" -s n -l no-newline -d 'Do not press Enter behind it'
+complete -c wrap -n "__fish_wrap_using_subcommand send" -l raw -d 'Send control sequences as they are'
+complete -c wrap -n "__fish_wrap_using_subcommand send" -l json -d 'Print what became of it as JSON'
+complete -c wrap -n "__fish_wrap_using_subcommand send" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand screen" -l ansi -d 'With its colours'
+complete -c wrap -n "__fish_wrap_using_subcommand screen" -l html -d 'As HTML'
+complete -c wrap -n "__fish_wrap_using_subcommand screen" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand restart" -l env-from-here -d 'Give it the environment of this shell, and say what is different'
+complete -c wrap -n "__fish_wrap_using_subcommand restart" -l no-wait -d 'Return as soon as it was started'
+complete -c wrap -n "__fish_wrap_using_subcommand restart" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand start" -l wait -d 'Wait until it is ready, SECONDS at most (ready_timeout without)' -r
+complete -c wrap -n "__fish_wrap_using_subcommand start" -l json -d 'Print what was started as JSON'
+complete -c wrap -n "__fish_wrap_using_subcommand start" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand adopt" -s n -l name -d 'Call it NAME instead of by its project' -r
+complete -c wrap -n "__fish_wrap_using_subcommand adopt" -l json -d 'Print it as JSON'
+complete -c wrap -n "__fish_wrap_using_subcommand adopt" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand show" -s f -l format -d 'How to print' -r -f -a "human\t'Columns for people'
+json\t'An array of objects'
+logfmt\t'key=value, a line each'
+md\t'A Markdown table'"
+complete -c wrap -n "__fish_wrap_using_subcommand show" -l json -d 'The same as --format json'
+complete -c wrap -n "__fish_wrap_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wrap -n "__fish_wrap_using_subcommand wait" -l for -d 'What to wait for: ready, healthy, exit, or log= and a regular expression' -r
+complete -c wrap -n "__fish_wrap_using_subcommand wait" -l timeout -d 'How long at most; without it, for ever' -r
+complete -c wrap -n "__fish_wrap_using_subcommand wait" -s h -l help -d 'Print help'
 complete -c wrap -n "__fish_wrap_using_subcommand stop" -s a -l all -d 'Every instance of yours'
 complete -c wrap -n "__fish_wrap_using_subcommand stop" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand logs" -s n -l lines -d 'Only the last N lines' -r
+complete -c wrap -n "__fish_wrap_using_subcommand logs" -l since -d 'Only what was printed since then' -r
+complete -c wrap -n "__fish_wrap_using_subcommand logs" -l until -d 'Only what was printed until then' -r
+complete -c wrap -n "__fish_wrap_using_subcommand logs" -l grep -d 'Only lines that the regular expression RE matches, without their colours' -r
+complete -c wrap -n "__fish_wrap_using_subcommand logs" -l stream -d 'Only what was printed to this stream; a terminal has only one, out' -r -f -a "out\t'Standard output'
+err\t'Standard error'"
+complete -c wrap -n "__fish_wrap_using_subcommand logs" -s f -l follow -d 'Go on with what is printed, until the instance has ended'
+complete -c wrap -n "__fish_wrap_using_subcommand logs" -l raw -d 'The bytes as they were printed, with all control sequences'
+complete -c wrap -n "__fish_wrap_using_subcommand logs" -l plain -d 'The text alone, on a terminal too'
+complete -c wrap -n "__fish_wrap_using_subcommand logs" -s t -l timestamps -d 'Put the local time before each line'
+complete -c wrap -n "__fish_wrap_using_subcommand logs" -l json -d 'An object a line: time, stream, line'
+complete -c wrap -n "__fish_wrap_using_subcommand logs" -l clear -d 'Empty the log instead of showing it'
+complete -c wrap -n "__fish_wrap_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wrap -n "__fish_wrap_using_subcommand clean" -l kill -d 'End what was orphaned'
 complete -c wrap -n "__fish_wrap_using_subcommand clean" -s h -l help -d 'Print help'
 complete -c wrap -n "__fish_wrap_using_subcommand completions" -s h -l help -d 'Print help'

@@ -1,8 +1,12 @@
 //! The command line: every verb and option, and where the wrapped command begins.
 
+use crate::keys::Key;
+use crate::sys::tty::Size;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use regex_lite::Regex;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Runs a dev command as if nothing stood in front of it, and makes it known.
 #[derive(Debug, Parser)]
@@ -51,9 +55,108 @@ Examples:
     #[command(after_help = "\
 Examples:
   wrap list
-  wrap list --all
+  wrap list --all             also what is not well, and what has ended
   wrap list -f json | jq '.[].url'")]
     List(ListArgs),
+    /// Take over a running instance: its screen as it is now, then live, and its keys
+    #[command(after_help = "\
+Ctrl-\\ d (two keys) leaves it running and gives the prompt back, in the terminal that started it, too. The keys can be
+changed in config.toml: detach_keys = \"ctrl-a d\", or \"off\".
+The size is the smallest of the terminals that may type. Ends as the command does.
+
+Examples:
+  wrap attach shop
+  wrap attach :3000 --read-only
+
+Exit status: the command's; 0 detached, 1 it cannot be attached to, 2 ambiguous, 3 no such target.")]
+    Attach(AttachArgs),
+    /// Let all terminals of an instance go; it runs on
+    #[command(after_help = "\
+Examples:
+  wrap detach shop
+
+Exit status: 0 done, 1 it cannot be detached, 2 ambiguous, 3 no such target.")]
+    Detach(TargetArgs),
+    /// Type a line into an instance
+    #[command(after_help = "\
+Control sequences in TEXT are taken out, unless --raw says that they are meant. With `-` the text is read from standard
+input, each line of it a line. Keys: enter, tab, esc, up, down, left, right, home, end, pageup, pagedown, f1 to f12,
+ctrl-c, alt-x, or a single character.
+
+Examples:
+  wrap send shop rs
+  wrap send shop --key ctrl-c
+  wrap send shop --no-newline y
+  git log -1 --format=%s | wrap send shop -
+
+Exit status: 0 it arrived, 1 it cannot be sent, 2 ambiguous, 3 no such target, 4 it was not taken in time.")]
+    Send(SendArgs),
+    /// Show the screen of an instance as text
+    #[command(after_help = "\
+Examples:
+  wrap screen shop
+  wrap screen shop --html > shop.html")]
+    Screen(ScreenArgs),
+    /// Start the command of an instance again, in the same terminal
+    #[command(after_help = "\
+First it is looked whether it would start: is the command found, is its directory there, is its port free? If not, the
+old run goes on. Attached terminals stay. Then it waits until the new run is ready, as long as `ready_timeout` allows.
+
+Examples:
+  wrap restart shop
+  wrap restart shop --env-from-here
+
+Exit status: 0 it runs again, 1 it could not be restarted, 2 ambiguous, 3 no such target, 4 it is not ready in time.")]
+    Restart(RestartArgs),
+    /// Start an ended instance again, in the background
+    #[command(after_help = "\
+Its command, its directory, its name and its --port are as they were; the environment is this shell's. Of several that
+have ended and are called so, the newest is meant.
+
+Examples:
+  wrap list --all
+  wrap start shop --wait
+
+Exit status: 0 started, 1 it still runs or cannot be started, 2 ambiguous, 3 no such target, 4 it is not ready in time; the
+command's own where it ended at once.")]
+    Start(StartArgs),
+    /// Make a process known that wrap did not start
+    #[command(after_help = "\
+It is listed, with its health, and can be stopped; its terminal and its output stay where they are.
+
+Examples:
+  wrap adopt 4711
+  wrap adopt :5432 --name db
+
+Exit status: 0 adopted, 1 it cannot be, 2 usage, 3 no such process.")]
+    Adopt(AdoptArgs),
+    /// Show everything of one instance, also of one that has ended
+    #[command(after_help = "\
+TARGET is an id, a short id, a name, :PORT or a pid. Of several that have ended the newest is meant.
+
+Examples:
+  wrap show shop
+  wrap show :3000 --json
+
+Exit status: 0 shown, 2 ambiguous, 3 no such target.")]
+    Show(ShowArgs),
+    /// Wait until an instance is ready, healthy, has printed something or has ended
+    #[command(after_help = "\
+TARGET is an id, a short id, a name, :PORT or a pid. One that has ended counts, too: `exit` is true of it at once.
+
+  ready    its port answers, or it has printed the configured text; where nothing tells, when it counts as running
+  healthy  it answers now
+  exit     it has ended; prints how
+  log=RE   a line that it has printed matches the regular expression RE; prints the line
+
+Examples:
+  wrap wait shop
+  wrap wait shop --for log='compiled in \\d+' --timeout 60
+  wrap wait shop --for exit
+
+Exit status: 0 it came true, 1 it ended before, 2 usage or ambiguous, 3 no such target, 4 not within --timeout, 130 \
+interrupted by Ctrl-C.")]
+    Wait(WaitArgs),
     /// End instances, and everything that they started
     #[command(
         override_usage = "wrap stop TARGET...\n       wrap stop --all",
@@ -68,6 +171,25 @@ Examples:
 Exit status: 0 ended, 1 something could not be ended, 2 ambiguous, 3 no such target."
     )]
     Stop(StopArgs),
+    /// Show what an instance has printed
+    #[command(
+        override_usage = "wrap logs [OPTIONS] TARGET",
+        after_help = "\
+TARGET is an id, a short id, a name, :PORT or a pid. WHEN is a duration back from now (5m, 1h30m, 2d) or a time
+(15:00, \"2026-11-21 15:00\", RFC 3339).
+
+On a terminal, colours and links are shown and every other control sequence is taken out; elsewhere there is only the
+text. A line that was written over, such as a progress bar, is shown as it last stood.
+
+Examples:
+  wrap logs shop
+  wrap logs shop -f -n 100
+  wrap logs :3000 --since 5m --grep 'error|warn'
+  wrap logs shop --json | jq -r 'select(.stream == \"err\").line'
+
+Exit status: 0 shown, also where nothing is logged, 1 failed, 2 usage or ambiguous, 3 no such target."
+    )]
+    Logs(LogsArgs),
     /// Remove what ended without a trace, and list or end what was orphaned
     #[command(after_help = "\
 Examples:
@@ -92,6 +214,7 @@ Examples:
 
 /// Options of `run`, also without the word.
 #[derive(Debug, Default, Args)]
+#[allow(clippy::struct_excessive_bools)] // one per option, all independent
 pub struct RunArgs {
     /// Call the instance NAME instead of by its project
     #[arg(short, long, value_name = "NAME")]
@@ -99,6 +222,18 @@ pub struct RunArgs {
     /// Leave it running in the background and return
     #[arg(short, long)]
     pub detach: bool,
+    /// With --detach: wait until it is ready, SECONDS at most (ready_timeout without)
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, value_parser = seconds)]
+    pub wait: Option<Option<Duration>>,
+    /// Print the instance of this command that is running and healthy, or start one detached and wait for it
+    #[arg(long)]
+    pub ensure: bool,
+    /// With --detach: the size of its terminal
+    #[arg(long, value_name = "ROWSxCOLUMNS", value_parser = size)]
+    pub size: Option<Size>,
+    /// With --detach: print what was started as JSON
+    #[arg(long)]
+    pub json: bool,
     /// Under a terminal of its own also where there is none
     #[arg(long)]
     pub pty: bool,
@@ -116,7 +251,7 @@ pub struct RunArgs {
 /// Options of `list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Show the unresponsive, orphaned and ending ones too
+    /// Show the unresponsive, orphaned and ending ones too, and the last that have ended
     #[arg(short, long)]
     pub all: bool,
     /// How to print
@@ -125,6 +260,160 @@ pub struct ListArgs {
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
+}
+
+/// What names one instance.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// An id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+}
+
+/// Options of `attach`.
+#[derive(Debug, Args)]
+pub struct AttachArgs {
+    /// An id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// Look on: nothing that is typed reaches the command (Ctrl-C leaves, too)
+    #[arg(short, long)]
+    pub read_only: bool,
+    /// Do not draw the screen as it is now, show only what comes
+    #[arg(long)]
+    pub no_replay: bool,
+}
+
+/// Options of `send`.
+#[derive(Debug, Args)]
+pub struct SendArgs {
+    /// An id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// The line; several words become one line; `-` reads standard input
+    #[arg(value_name = "TEXT", required_unless_present = "key", allow_hyphen_values = true, trailing_var_arg = true)]
+    pub text: Vec<String>,
+    /// Do not press Enter behind it
+    #[arg(short = 'n', long)]
+    pub no_newline: bool,
+    /// Press KEY (after the text, if there is one); may be given again
+    #[arg(short, long, value_name = "KEY", value_parser = key)]
+    pub key: Vec<String>,
+    /// Send control sequences as they are
+    #[arg(long)]
+    pub raw: bool,
+    /// Print what became of it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `screen`.
+#[derive(Debug, Args)]
+pub struct ScreenArgs {
+    /// An id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// With its colours
+    #[arg(long)]
+    pub ansi: bool,
+    /// As HTML
+    #[arg(long, conflicts_with = "ansi")]
+    pub html: bool,
+}
+
+/// Options of `restart`.
+#[derive(Debug, Args)]
+pub struct RestartArgs {
+    /// An id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// Give it the environment of this shell, and say what is different
+    #[arg(long)]
+    pub env_from_here: bool,
+    /// Return as soon as it was started
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// Options of `start`.
+#[derive(Debug, Args)]
+pub struct StartArgs {
+    /// An id, a short id, a name or :PORT
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// Wait until it is ready, SECONDS at most (ready_timeout without)
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, value_parser = seconds)]
+    pub wait: Option<Option<Duration>>,
+    /// Print what was started as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `adopt`.
+#[derive(Debug, Args)]
+pub struct AdoptArgs {
+    /// A pid, or :PORT for what listens there
+    #[arg(value_name = "PID|:PORT")]
+    pub process: String,
+    /// Call it NAME instead of by its project
+    #[arg(short, long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// An id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// How to print
+    #[arg(short, long, value_enum, default_value = "human", value_name = "FORMAT")]
+    pub format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+/// Options of `wait`.
+#[derive(Debug, Args)]
+pub struct WaitArgs {
+    /// An id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// What to wait for: ready, healthy, exit, or log= and a regular expression
+    #[arg(long = "for", value_name = "WHAT", default_value = "ready", value_parser = awaited)]
+    pub what: Awaited,
+    /// How long at most; without it, for ever
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+}
+
+/// What can be waited for.
+#[derive(Debug, Clone)]
+pub enum Awaited {
+    /// It is ready.
+    Ready,
+    /// It answers.
+    Healthy,
+    /// It has ended.
+    Exit,
+    /// It has printed a line that matches.
+    Log(Regex),
+}
+
+fn awaited(text: &str) -> Result<Awaited, String> {
+    match text {
+        "ready" => Ok(Awaited::Ready),
+        "healthy" => Ok(Awaited::Healthy),
+        "exit" => Ok(Awaited::Exit),
+        _ => match text.strip_prefix("log=") {
+            Some(pattern) => Regex::new(pattern).map(Awaited::Log).map_err(|error| error.to_string()),
+            None => Err("it must be ready, healthy, exit, or log= and a regular expression".to_owned()),
+        },
+    }
 }
 
 /// Options of `stop`.
@@ -136,6 +425,60 @@ pub struct StopArgs {
     /// Every instance of yours
     #[arg(short, long, conflicts_with = "targets")]
     pub all: bool,
+}
+
+/// Options of `logs`.
+#[derive(Debug, Args)]
+// Each is a word on the command line.
+#[allow(clippy::struct_excessive_bools)]
+pub struct LogsArgs {
+    /// Whose: an id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// Go on with what is printed, until the instance has ended
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only the last N lines
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<usize>,
+    /// Only what was printed since then
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Only what was printed until then
+    #[arg(long, value_name = "WHEN", conflicts_with = "follow")]
+    pub until: Option<String>,
+    /// Only lines that the regular expression RE matches, without their colours
+    #[arg(long, value_name = "RE")]
+    pub grep: Option<String>,
+    /// Only what was printed to this stream; a terminal has only one, out
+    #[arg(long, value_enum, value_name = "STREAM")]
+    pub stream: Option<Output>,
+    /// The bytes as they were printed, with all control sequences
+    #[arg(long, conflicts_with_all = ["plain", "json"])]
+    pub raw: bool,
+    /// The text alone, on a terminal too
+    #[arg(long)]
+    pub plain: bool,
+    /// Put the local time before each line
+    #[arg(short, long, conflicts_with = "json")]
+    pub timestamps: bool,
+    /// An object a line: time, stream, line
+    #[arg(long)]
+    pub json: bool,
+    /// Empty the log instead of showing it
+    #[arg(long, conflicts_with_all = [
+        "follow", "lines", "since", "until", "grep", "stream", "raw", "plain", "timestamps", "json"
+    ])]
+    pub clear: bool,
+}
+
+/// An output stream of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Standard output
+    Out,
+    /// Standard error
+    Err,
 }
 
 /// Options of `clean`.
@@ -166,6 +509,35 @@ pub enum Shell {
     Bash,
     Zsh,
     Fish,
+}
+
+/// A number of seconds, a day at most.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "it is not a number of seconds".to_owned())?;
+    // NaN is in no range; more than a day is a slip.
+    if (0.0..=86_400.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("it is not between 0 and 86400".to_owned())
+    }
+}
+
+/// `24x80`: rows and columns.
+fn size(text: &str) -> Result<Size, String> {
+    let number = |text: &str| text.parse::<u16>().ok().filter(|number| (1..=MOST_CELLS).contains(number));
+    let parts = text.split_once(['x', 'X', '×']).and_then(|(rows, columns)| Some((number(rows)?, number(columns)?)));
+    let (rows, columns) = parts.ok_or_else(|| "it is not of the form ROWSxCOLUMNS, as in 24x80".to_owned())?;
+    Ok(Size { rows, columns, ..Size::default() })
+}
+
+/// Rows, and columns, that a terminal may be given: ten times those of a large one; what is kept of its screen grows
+/// with their product.
+const MOST_CELLS: u16 = 1000;
+
+/// The name of a key.
+fn key(name: &str) -> Result<String, String> {
+    let known = Key::named(name).map(|_| name.to_owned());
+    known.ok_or_else(|| "it is no key; try enter, up, f5, ctrl-c, alt-x or a character".to_owned())
 }
 
 /// Parses the arguments. A usage error is printed by clap and exits with 2.
@@ -213,7 +585,7 @@ fn spliced(mut args: Vec<OsString>, run: Option<usize>, end: usize, command: usi
 /// Whether this word is an option of ours whose value is the next word (`-n web`, not `-nweb` or `--name=web`).
 fn takes_next(word: &OsStr, definition: &clap::Command) -> bool {
     let Some(word) = word.to_str() else { return false };
-    let takes = |arg: &clap::Arg| arg.get_action().takes_values();
+    let takes = |arg: &clap::Arg| arg.get_action().takes_values() && !arg.is_require_equals_set();
     if let Some(long) = word.strip_prefix("--") {
         return definition.get_arguments().any(|arg| arg.get_long() == Some(long) && takes(arg));
     }
@@ -268,6 +640,9 @@ mod tests {
             ("wrap --name=web npm --help", "npm --help"),
             ("wrap --name web -C / npm -V", "npm -V"),
             ("wrap -dn web npm", "npm"),
+            ("wrap -d --wait npm", "npm"),
+            ("wrap -d --wait=5 --size 24x80 npm", "npm"),
+            ("wrap --ensure --json npm --json", "npm --json"),
             ("wrap run list", "list"),
             ("wrap run -d -- list -h", "list -h"),
             ("wrap -- list", "list"),
@@ -300,6 +675,11 @@ mod tests {
         for line in [
             "wrap stop --all shop",
             "wrap list --nothing",
+            "wrap show",
+            "wrap wait shop --for tea",
+            "wrap wait shop --for log=(",
+            "wrap wait shop --timeout -1",
+            "wrap wait shop --timeout nan",
             "wrap --nothing npm",
             "wrap --port 0 npm",
             "wrap run --nothing npm",

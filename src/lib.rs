@@ -12,6 +12,8 @@ pub mod error;
 pub mod files;
 pub mod hooks;
 pub mod keeper;
+pub mod keys;
+pub mod log;
 pub mod paths;
 pub mod ping;
 pub mod project;

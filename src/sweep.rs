@@ -4,6 +4,7 @@ use crate::end::{Ended, Ending, end};
 use crate::hooks::{Event, Hooks, Runner};
 use crate::registry::entry::Entry;
 use crate::registry::health::{self, Health, Status};
+use crate::registry::history::{End, History};
 use crate::registry::{Registry, now_ms};
 use crate::sys::process;
 use std::collections::{HashMap, HashSet};
@@ -14,6 +15,9 @@ use std::time::Duration;
 pub const GRACE: Duration = Duration::from_secs(5);
 /// Every process of an instance has it in its environment, with the instance's id.
 pub const INSTANCE_VARIABLE: &str = "WRAP_INSTANCE_ID";
+
+/// Behind the reason why the history could not be written.
+const UNREMEMBERED: &str = "`wrap list --all` will not show what has ended";
 
 /// What the stale hooks say about an entry that was left behind: [`Verdict::Remove`] forgets it, `Keep` leaves it as
 /// it is, `Kill` ends what lives of it and then forgets it.
@@ -30,6 +34,8 @@ pub struct Swept {
     pub ended: Vec<(Entry, Ended)>,
     /// What could not be read or removed, as whole sentences.
     pub warnings: Vec<String>,
+    /// Where what was removed is remembered.
+    history: Option<History>,
 }
 
 /// Reads all registries of this user, checks every instance at once, and removes the dead. `verdict` is the stale
@@ -37,14 +43,18 @@ pub struct Swept {
 /// there is no hook it says `Remove` of the dead and `Keep` of the orphaned.
 pub fn sweep(verdict: &mut dyn FnMut(&Entry, Status) -> Verdict) -> Swept {
     let (registries, warnings) = Registry::existing();
-    let mut swept = sweep_in(&registries, verdict);
+    let mut swept = sweep_in(&registries, History::ours().as_ref(), verdict);
     swept.warnings.splice(0..0, warnings);
     swept
 }
 
-/// As [`sweep`], over these registries.
-pub fn sweep_in(registries: &[Registry], verdict: &mut dyn FnMut(&Entry, Status) -> Verdict) -> Swept {
-    let mut swept = Swept::default();
+/// As [`sweep`], over these registries; what is removed goes into this history.
+pub fn sweep_in(
+    registries: &[Registry],
+    history: Option<&History>,
+    verdict: &mut dyn FnMut(&Entry, Status) -> Verdict,
+) -> Swept {
+    let mut swept = Swept { history: history.cloned(), ..Swept::default() };
     let mut entries = Vec::new();
     let mut homes = Vec::new();
     for registry in registries {
@@ -125,25 +135,30 @@ fn survivors(entries: &[Entry], healths: &mut [Health]) {
     }
 }
 
-/// Removes an entry whose command is gone, with its socket. `false` where another was faster.
+/// Removes an entry whose command is gone by now, with its socket. `false` where another was faster.
 pub fn forget(entry: &Entry) -> Result<bool, crate::error::Error> {
+    // It is more than a line in the history that has to go.
+    if let Some(Err(error)) = History::ours().map(|history| history.record(entry, End::lost(entry, now_ms()))) {
+        eprintln!("wrap: {error}; {UNREMEMBERED}");
+    }
     for registry in Registry::existing().0 {
-        if remove(&registry, entry)? {
+        if registry.forget(entry)? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn remove(registry: &Registry, entry: &Entry) -> Result<bool, crate::error::Error> {
-    let removed = registry.remove(entry)?;
-    if removed {
-        registry.remove_socket(entry.short_id());
-    }
-    Ok(removed)
-}
-
 impl Swept {
+    /// Writes it into the history; where that cannot be had, so much is said once.
+    fn remember(&mut self, entry: &Entry, end: End) {
+        let failed = self.history.as_ref().and_then(|history| history.record(entry, end).err());
+        if let Some(error) = failed {
+            self.warnings.push(format!("{error}; {UNREMEMBERED}"));
+            self.history = None;
+        }
+    }
+
     fn bury(
         &mut self,
         registry: &Registry,
@@ -168,18 +183,24 @@ impl Swept {
             }
         };
         let asked_before = entry.stale_since.is_some();
+        // Nobody saw its end: the keeper's last write is the last that is known of it.
+        let mut end = End::lost(&entry, entry.updated_at);
         let mut said = if asked_before { Verdict::Remove } else { verdict(&entry, health.status) };
         if said == Verdict::Kill {
             let ended = end_orphan(&entry);
+            end = End::lost(&entry, now_ms());
             said = if ended.is_complete() { Verdict::Remove } else { Verdict::Keep };
             self.ended.push((entry.clone(), ended));
         }
         let done = match said {
-            Verdict::Remove | Verdict::Kill => remove(registry, &entry).map(|removed| {
-                if removed {
-                    self.removed.push(entry.clone());
-                }
-            }),
+            Verdict::Remove | Verdict::Kill => {
+                self.remember(&entry, end);
+                registry.forget(&entry).map(|removed| {
+                    if removed {
+                        self.removed.push(entry.clone());
+                    }
+                })
+            }
             Verdict::Keep => {
                 let marked = if orphaned {
                     entry.stale_since = Some(now_ms());
@@ -236,14 +257,31 @@ mod tests {
         let socket = registry.socket_path(dead.short_id()).expect("short enough");
         drop(std::os::unix::net::UnixListener::bind(&socket).expect("bound"));
         let mut asked = Vec::new();
-        let kept = sweep_in(std::slice::from_ref(&registry), &mut |_, status| {
+        let kept = sweep_in(std::slice::from_ref(&registry), None, &mut |_, status| {
             asked.push(status);
             Verdict::Keep
         });
         assert_eq!((asked, kept.live.len(), kept.removed.len()), (vec![Status::Dead], 1, 0));
-        let swept = sweep_in(std::slice::from_ref(&registry), &mut |_, _| Verdict::Remove);
+        let swept = sweep_in(std::slice::from_ref(&registry), None, &mut |_, _| Verdict::Remove);
         assert_eq!((swept.live.len(), swept.removed, swept.warnings), (0, vec![dead], vec![]));
         assert!(!socket.exists() && registry.read_all().entries.is_empty());
+    }
+
+    #[test]
+    fn what_is_removed_is_remembered_and_a_history_that_fails_is_said_once() {
+        let (temp, registry) = registry();
+        let history = History::at(&temp.path().join("state"));
+        let sweep = || sweep_in(std::slice::from_ref(&registry), Some(&history), &mut without_hook);
+        let mut dead = dead();
+        registry.write(&mut dead).expect("written");
+        assert_eq!((sweep().removed.len(), history.all().0[0].end.lost), (1, true));
+        std::fs::remove_dir_all(temp.path().join("state")).expect("removed");
+        std::fs::write(temp.path().join("state"), "a file").expect("written");
+        for _ in 0..3 {
+            registry.write(&mut Entry { instance_id: entry(1).instance_id, ..dead.clone() }).expect("written");
+        }
+        let swept = sweep();
+        assert_eq!((swept.removed.len(), swept.warnings.len()), (3, 1), "{:?}", swept.warnings);
     }
 
     #[test]
@@ -256,7 +294,7 @@ mod tests {
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let swept = sweep_in(std::slice::from_ref(&registry), &mut |_, _| {
+                    let swept = sweep_in(std::slice::from_ref(&registry), None, &mut |_, _| {
                         asked.fetch_add(1, Ordering::Relaxed);
                         Verdict::Remove
                     });
@@ -275,7 +313,7 @@ mod tests {
         registry.write(&mut orphan).expect("written");
         let mut asked = 0;
         let mut sweep = || {
-            let swept = sweep_in(std::slice::from_ref(&registry), &mut |_, status| {
+            let swept = sweep_in(std::slice::from_ref(&registry), None, &mut |_, status| {
                 assert_eq!(status, Status::Orphaned);
                 asked += 1;
                 Verdict::Keep
@@ -308,7 +346,7 @@ mod tests {
             }
         }
         let statuses = || {
-            let swept = sweep_in(std::slice::from_ref(&registry), &mut without_hook);
+            let swept = sweep_in(std::slice::from_ref(&registry), None, &mut without_hook);
             swept.live.iter().map(|(_, health)| health.status).collect::<Vec<_>>()
         };
         assert_eq!(statuses(), [Status::Orphaned]);
@@ -324,7 +362,7 @@ mod tests {
         let mut survivor =
             Command::new("sleep").arg("60").env(INSTANCE_VARIABLE, &orphan.instance_id).spawn().expect("spawned");
         registry.write(&mut orphan).expect("written");
-        let swept = sweep_in(std::slice::from_ref(&registry), &mut |_, _| Verdict::Kill);
+        let swept = sweep_in(std::slice::from_ref(&registry), None, &mut |_, _| Verdict::Kill);
         assert_eq!((swept.live.len(), swept.removed.len()), (0, 1));
         assert_eq!(swept.ended[0].1.ended.len(), 2, "{:?}", swept.ended);
         child.wait().and_then(|_| survivor.wait()).expect("ended");

@@ -64,6 +64,8 @@ pub enum Kind {
     Key = 12,
     /// Client: the answer to [`Kind::Direct`]: its byte, and 1 where all frames are written and we are in the foreground.
     Ready = 13,
+    /// Client: it comes to a run that is under way ([`Attach`], as JSON). Its first frame.
+    Attach = 14,
 
     /// Keeper: the command runs ([`Started`], as JSON).
     Started = 32,
@@ -90,6 +92,10 @@ pub enum Kind {
     EndOfOutput = 43,
     /// Keeper: what undoes the modes that the command has switched on in the terminal; empty where none are.
     Undo = 44,
+    /// Keeper: the run is ready ([`Place`], as JSON): for a client that waits for nothing else.
+    IsReady = 46,
+    /// Keeper: the last lines of a run that ended, as text: for such a client.
+    LastWords = 47,
     /// Keeper: may output go straight to the terminal from here on? (a byte, to be given back in [`Kind::Ready`]).
     Direct = 45,
     /// Keeper: the command goes on without this client, which dies of this signal (one byte) or, for 0, exits
@@ -98,7 +104,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 30] = [
         Self::Launch,
         Self::Arguments,
         Self::Go,
@@ -112,6 +118,7 @@ impl Kind {
         Self::Taken,
         Self::Key,
         Self::Ready,
+        Self::Attach,
         Self::Started,
         Self::Failed,
         Self::Bare,
@@ -125,6 +132,8 @@ impl Kind {
         Self::Detached,
         Self::EndOfOutput,
         Self::Undo,
+        Self::IsReady,
+        Self::LastWords,
         Self::Direct,
     ];
 
@@ -229,6 +238,37 @@ pub struct Started {
     pub entry: Option<std::path::PathBuf>,
     /// How long a command that is asked to end may take, in milliseconds.
     pub grace: u64,
+    /// How long it may take to become ready, in milliseconds.
+    #[serde(default)]
+    pub ready_timeout: u64,
+    /// The two keys that detach a client, as a terminal sends them; `None` where there are none.
+    #[serde(default)]
+    pub detach_keys: Option<[u8; 2]>,
+}
+
+/// Where a run answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Its port, where one is known.
+    pub port: Option<u16>,
+    /// Where to open it.
+    pub url: Option<String>,
+}
+
+/// A client that comes to a run that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attach {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Its terminal's size.
+    pub size: Size,
+    /// The modes that its terminal has without us, to be given back where it is killed.
+    pub modes: Option<Modes>,
+    /// It looks on: nothing that it says reaches the command, and its size does not count.
+    pub read_only: bool,
+    /// Whether it is shown the screen as it is now, or only what comes.
+    pub replay: bool,
 }
 
 /// The command did not start.
@@ -319,6 +359,11 @@ pub struct Decoder {
 const SMALL: usize = 4 * 1024;
 
 impl Decoder {
+    /// Begins with bytes that were read from the socket already.
+    pub fn after(bytes: Vec<u8>) -> Self {
+        Self { end: bytes.len(), buffer: bytes, start: 0 }
+    }
+
     /// Reads once from the socket. `Ok(0)` is its end.
     pub fn fill(&mut self, socket: impl AsFd) -> io::Result<usize> {
         let pending = &self.buffer[self.start..self.end];

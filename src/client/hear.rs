@@ -1,14 +1,10 @@
 //! What the keeper says, and what the client does about it.
 
-use super::{Client, Outcome, launch, tell};
-use crate::files;
-use crate::registry::entry::{Mode, SHORT_ID};
+use super::{Client, Errand, Outcome, launch, tell};
+use crate::registry::entry::Mode;
 use crate::sys::{inherited, signal};
 use crate::wire::{Decoder, Ended, Failed, Frame, Kind, Stream};
-use std::io::{self, Write};
-
-/// As many characters of a name are shown as the registry keeps of it.
-const NAME_CHARS: usize = 100;
+use std::io;
 
 impl Client {
     /// Reads what the keeper says. `Some` once there is nothing more to come.
@@ -19,6 +15,11 @@ impl Client {
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(_) => return Some(self.keeper_died()),
         }
+        self.heard(decoder)
+    }
+
+    /// Acts on what was read already.
+    pub(super) fn heard(&mut self, decoder: &mut Decoder) -> Option<Outcome> {
         loop {
             match decoder.next_frame() {
                 Ok(Some(frame)) => {
@@ -42,25 +43,26 @@ impl Client {
             Kind::Started => {
                 self.started = frame.json().ok();
                 self.let_go_of_streams();
-                if self.plan.detach {
-                    return Some(self.leave());
-                }
+                self.detach_keys.set(self.started.as_ref().and_then(|started| started.detach_keys));
+                self.wait_for_start();
             }
+            Kind::IsReady => return self.is_ready(frame.json().ok()?),
+            Kind::LastWords => self.last_words.push(frame.text()),
             Kind::Failed => {
                 let failed: Failed = frame.json().unwrap_or(Failed { code: 1, message: frame.text() });
                 self.give_terminal_back();
-                launch::say_failed(&self.plan, &failed);
+                launch::say_failed(self.errand.plan()?, &failed);
                 return Some(Outcome::Exit(failed.code));
             }
             Kind::Bare => {
                 self.give_terminal_back();
-                let name = self.plan.command[0].display().to_string();
-                if self.plan.detach {
-                    tell::tell(&format!("{}; `{name}` cannot be started", frame.text()));
-                    return Some(Outcome::Exit(1));
+                let name = self.errand.name();
+                if let Errand::Run(plan) = &self.errand {
+                    tell::tell(&format!("{}; running `{name}` without wrap", frame.text()));
+                    return Some(launch::bare(plan));
                 }
-                tell::tell(&format!("{}; running `{name}` without wrap", frame.text()));
-                return Some(launch::bare(&self.plan));
+                tell::tell(&format!("{}; `{name}` cannot be started", frame.text()));
+                return Some(Outcome::Exit(1));
             }
             Kind::Stopped => self.stopped(frame.number(), frame.payload.get(1) == Some(&1)),
             // Only a key of our own terminal: with `--pty` and piped input nobody has pressed one.
@@ -83,15 +85,19 @@ impl Client {
             Kind::Direct => self.asked = Some(frame.number() as u8),
             Kind::EndOfOutput => self.outputs.end_out(),
             Kind::Ended => {
-                return Some(match frame.json() {
-                    Ok(Ended::Code(code)) => Outcome::Exit(code as u8),
-                    Ok(Ended::Signal(signal)) => Outcome::Die(signal),
-                    Err(_) => Outcome::Exit(1),
+                let ended: Ended = frame.json().unwrap_or(Ended::Code(1));
+                self.command_ended(ended);
+                return Some(match ended {
+                    Ended::Code(code) => Outcome::Exit(code as u8),
+                    Ended::Signal(signal) => Outcome::Die(signal),
                 });
             }
             Kind::Detached => {
                 return Some(match frame.number() {
-                    0 => Outcome::Exit(0),
+                    0 => {
+                        self.detached();
+                        Outcome::Exit(0)
+                    }
                     signal => Outcome::Die(signal),
                 });
             }
@@ -107,19 +113,6 @@ impl Client {
         if self.mode == Mode::Pipe {
             inherited::replace_by_null(&self.outputs.relayed());
         }
-    }
-
-    /// Detached, once it is started: say what it is called, and leave.
-    fn leave(&mut self) -> Outcome {
-        self.outbox.push(Kind::Detach, &[]);
-        let _ = self.outbox.flush(&self.socket);
-        if let Some(started) = &self.started {
-            let id = &started.instance_id;
-            let short = id.get(id.len().saturating_sub(SHORT_ID)..).unwrap_or(id);
-            // A reader that left does not want to know.
-            let _ = writeln!(io::stdout(), "{} {short}", files::printable(&started.name, NAME_CHARS));
-        }
-        Outcome::Exit(0)
     }
 
     /// Behind the command's last output: what it left switched on in the terminal.

@@ -1,7 +1,7 @@
 //! The start: what the streams are, a keeper, and what it needs to know.
 
 use super::tell::tell;
-use super::{CAUGHT, Client, Outcome, Outputs, Plan, Terminal};
+use super::{CAUGHT, Client, Errand, Outcome, Outputs, Parts, Plan, Terminal};
 use crate::error::{Error, not_started};
 use crate::registry::entry::Mode;
 use crate::sys::pty::Pty;
@@ -44,7 +44,7 @@ pub fn launch(plan: &Rc<Plan>) -> Result<Client, Error> {
     let stdio = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
     let terminals = [0, 1, 2].map(|fd| !inherited::was_closed(fd) && isatty(stdio[fd as usize]));
     let on_terminal = terminals[0] && terminals[1];
-    let in_terminal_mode = on_terminal || plan.pty || plan.detach;
+    let in_terminal_mode = on_terminal || plan.pty || plan.detach.is_some();
 
     // If the keeper is killed, what it started becomes ours to finish instead of init's.
     process::become_subreaper(true);
@@ -53,7 +53,7 @@ pub fn launch(plan: &Rc<Plan>) -> Result<Client, Error> {
         socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
             .map_err(|error| Error::system("make a socket pair", error))?;
     let pty = in_terminal_mode.then(Pty::open).transpose().map_err(|error| Error::system("open a PTY", error))?;
-    let copy = pty.as_ref().filter(|_| on_terminal && !plan.detach).and_then(|pty| pty.try_clone().ok());
+    let copy = pty.as_ref().filter(|_| on_terminal && plan.detach.is_none()).and_then(|pty| pty.try_clone().ok());
     let run_keeper = plan.keeper;
     // Forked and not started anew: that would cost more than the rest of the start, and what neither changes is in
     // memory once. Before anything of ours is opened or caught that it should not have.
@@ -69,19 +69,20 @@ pub fn launch(plan: &Rc<Plan>) -> Result<Client, Error> {
 
     let mut terminal = None;
     let mut before = None;
-    if on_terminal && !plan.detach {
+    if on_terminal && plan.detach.is_none() {
         let outer = Terminal::open(stdio[0]).map_err(|error| Error::system("open the terminal", error))?;
         before = outer.modes().ok();
         terminal = Some(outer);
     }
     let streams = if in_terminal_mode {
-        let replaced = if plan.detach { [true; 3] } else { [true, true, terminals[2] || plan.pty && !on_terminal] };
-        terminal_streams(terminal.as_mut(), before, replaced)
+        let replaced =
+            if plan.detach.is_some() { [true; 3] } else { [true, true, terminals[2] || plan.pty && !on_terminal] };
+        terminal_streams(terminal.as_mut(), before, replaced, plan.detach.map_or_else(Size::default, |it| it.size))
     } else {
         pipe_streams(stdio)
     };
     let outputs = match &streams {
-        _ if plan.detach => Outputs::new(None, None, Vec::new()),
+        _ if plan.detach.is_some() => Outputs::new(None, None, Vec::new()),
         Streams::Terminal { .. } => Outputs::new(sink(stdio[1]), None, Vec::new()),
         Streams::Pipe { out, err } => {
             let sink_of = |route: Route, fd: usize| if route == Route::Relayed { sink(stdio[fd]) } else { None };
@@ -89,14 +90,20 @@ pub fn launch(plan: &Rc<Plan>) -> Result<Client, Error> {
             Outputs::new(sink_of(*out, 1), sink_of(*err, 2), relayed.map(|(fd, _)| fd).collect())
         }
     };
-    let input = (plan.pty && !on_terminal && !plan.detach && !inherited::was_closed(0))
+    let input = (plan.pty && !on_terminal && plan.detach.is_none() && !inherited::was_closed(0))
         .then(|| stdio[0].try_clone_to_owned().ok())
         .flatten();
 
     let mut outbox = Outbox::default();
     outbox.push_json(
         Kind::Launch,
-        &Launch { version: VERSION, streams, detached: plan.detach, name: plan.name.clone(), port: plan.port },
+        &Launch {
+            version: VERSION,
+            streams,
+            detached: plan.detach.is_some(),
+            name: plan.name.clone(),
+            port: plan.port,
+        },
     );
     let mut arguments = Vec::new();
     for word in &plan.command {
@@ -107,9 +114,14 @@ pub fn launch(plan: &Rc<Plan>) -> Result<Client, Error> {
     outbox.push(Kind::Go, &[]);
     // What does not fit goes with the loop; a keeper that is gone already shows itself there.
     let _ = outbox.flush(&socket);
-    Ok(Client {
-        plan: Rc::clone(plan),
-        mode: if in_terminal_mode { Mode::Terminal } else { Mode::Pipe },
+    let errand = match plan.detach {
+        Some(detach) => Errand::Leave(Rc::clone(plan), detach),
+        None => Errand::Run(Rc::clone(plan)),
+    };
+    let mode = if in_terminal_mode { Mode::Terminal } else { Mode::Pipe };
+    Ok(Client::new(Parts {
+        errand,
+        mode,
         keeper,
         socket,
         outbox,
@@ -119,23 +131,18 @@ pub fn launch(plan: &Rc<Plan>) -> Result<Client, Error> {
         input,
         outputs,
         inherited,
-        under_way: 0,
-        started: None,
-        asked: None,
-        ended: None,
-    })
+    }))
 }
 
-/// Takes the terminal and says all about it that the command's own is to have.
-fn terminal_streams(terminal: Option<&mut Terminal>, before: Option<Modes>, replaced: [bool; 3]) -> Streams {
+/// Takes the terminal and says all about it that the command's own is to have; without one it has this size.
+fn terminal_streams(
+    terminal: Option<&mut Terminal>,
+    before: Option<Modes>,
+    replaced: [bool; 3],
+    size: Size,
+) -> Streams {
     let Some(terminal) = terminal else {
-        return Streams::Terminal {
-            modes: None,
-            size: Size::default(),
-            foreground: true,
-            terminals: replaced,
-            typed: Vec::new(),
-        };
+        return Streams::Terminal { modes: None, size, foreground: true, terminals: replaced, typed: Vec::new() };
     };
     let foreground = terminal.is_ours();
     let mut typed = Vec::new();

@@ -1,19 +1,26 @@
 //! The client: the process that the shell waits for. It holds the terminal's modes, relays bytes, forwards signals
 //! and ends as the command ended. One poll loop, no runtime, nothing allocated on the path of a byte.
+//!
+//! Who attaches later is a client, too, and differs by its [`Errand`].
 
+mod detach_keys;
 mod hear;
 mod job;
 mod launch;
+mod leave;
 mod orphan;
 mod outputs;
 mod tell;
 mod terminal;
+mod visit;
 
 use crate::registry::entry::Mode;
 use crate::sys::inherited;
 use crate::sys::pty::Pty;
 use crate::sys::signal::{self, Received, Signals};
-use crate::wire::{Decoder, INPUT_WINDOW, Kind, Outbox, REPORT_STEP, Started, Stream, report};
+use crate::sys::tty::Size;
+use crate::wire::{Decoder, INPUT_WINDOW, Kind, Outbox, Place, REPORT_STEP, Started, Stream, report};
+use detach_keys::{DetachKeys, First};
 use outputs::Outputs;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, OwnedFd, RawFd};
@@ -21,6 +28,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 use terminal::Terminal;
 
 /// What to run, as the command line said it.
@@ -32,13 +40,24 @@ pub struct Plan {
     /// `--port`.
     pub port: Option<u16>,
     /// `--detach`: leave it running and return.
-    pub detach: bool,
+    pub detach: Option<Detach>,
     /// `--pty`: under a PTY also where the streams are no terminals.
     pub pty: bool,
     /// Runs the keeper in a process of its own: [`crate::keeper::run`], which the client does not know.
     pub keeper: fn(OwnedFd, Option<Pty>) -> i32,
     /// A word to add where the command is not found.
     pub suggest: fn(&OsStr) -> Option<String>,
+}
+
+/// How to leave a run behind.
+#[derive(Debug, Clone, Copy)]
+pub struct Detach {
+    /// The size of its terminal.
+    pub size: Size,
+    /// Wait until it is ready; `Some(None)` for as long as is configured.
+    pub wait: Option<Option<Duration>>,
+    /// Tell it as JSON.
+    pub json: bool,
 }
 
 /// How a run ended for the shell.
@@ -81,7 +100,7 @@ const CAUGHT: [i32; 9] = [
 pub fn run(plan: Plan) -> Outcome {
     let plan = Rc::new(plan);
     match launch::launch(&plan) {
-        Ok(mut client) => client.serve(),
+        Ok(mut client) => client.serve(Decoder::default()),
         Err(error) => {
             // The command always runs: without a keeper it runs as if we were not there.
             tell::tell(&format!("{error}; running `{}` without wrap", plan.command[0].display()));
@@ -91,9 +110,38 @@ pub fn run(plan: Plan) -> Outcome {
 }
 
 pub use launch::bare;
+pub use visit::{Visit, attach};
+
+/// What a client is there for.
+enum Errand {
+    /// It has started the command and shows it.
+    Run(Rc<Plan>),
+    /// It has started the command and leaves it.
+    Leave(Rc<Plan>, Detach),
+    /// It looks at a command that others have started.
+    Visit(Visit),
+}
+
+impl Errand {
+    /// What it has started.
+    fn plan(&self) -> Option<&Rc<Plan>> {
+        match self {
+            Self::Run(plan) | Self::Leave(plan, _) => Some(plan),
+            Self::Visit(_) => None,
+        }
+    }
+
+    /// What the command is called in messages.
+    fn name(&self) -> String {
+        match self {
+            Self::Run(plan) | Self::Leave(plan, _) => plan.command[0].display().to_string(),
+            Self::Visit(visit) => visit.name.clone(),
+        }
+    }
+}
 
 struct Client {
-    plan: Rc<Plan>,
+    errand: Errand,
     /// How the keeper holds the streams.
     mode: Mode,
     keeper: u32,
@@ -112,15 +160,69 @@ struct Client {
     /// Input bytes sent and not yet accepted.
     under_way: usize,
     started: Option<Started>,
+    /// Where it answers, once it is ready.
+    place: Option<Place>,
+    /// What it said last before it ended, for one that leaves.
+    last_words: Vec<String>,
+    detach_keys: DetachKeys,
+    /// When one that leaves has waited for long enough.
+    until: Option<Instant>,
     /// The keeper's question whether its output may go straight to the terminal, until it is answered.
     asked: Option<u8>,
     /// How it ended, once it has; what is still to be written is written first.
     ended: Option<Outcome>,
+    /// A line for the user who has detached, once the terminal is his again.
+    farewell: Option<String>,
+}
+
+/// What a client is made from: its streams are all that differs.
+struct Parts {
+    errand: Errand,
+    mode: Mode,
+    keeper: u32,
+    socket: OwnedFd,
+    outbox: Outbox,
+    pty: Option<Pty>,
+    signals: Signals,
+    terminal: Option<Terminal>,
+    input: Option<OwnedFd>,
+    outputs: Outputs,
+    inherited: Vec<RawFd>,
 }
 
 impl Client {
-    fn serve(&mut self) -> Outcome {
-        let mut decoder = Decoder::default();
+    fn new(parts: Parts) -> Self {
+        Self {
+            errand: parts.errand,
+            mode: parts.mode,
+            keeper: parts.keeper,
+            socket: parts.socket,
+            outbox: parts.outbox,
+            pty: parts.pty,
+            signals: parts.signals,
+            terminal: parts.terminal,
+            input: parts.input,
+            outputs: parts.outputs,
+            inherited: parts.inherited,
+            under_way: 0,
+            started: None,
+            place: None,
+            last_words: Vec::new(),
+            detach_keys: DetachKeys::default(),
+            until: None,
+            asked: None,
+            ended: None,
+            farewell: None,
+        }
+    }
+}
+
+impl Client {
+    /// Relays until it is over. `decoder` has what was read from the socket already.
+    fn serve(&mut self, mut decoder: Decoder) -> Outcome {
+        if let Some(outcome) = self.heard(&mut decoder) {
+            self.ended = Some(outcome);
+        }
         loop {
             if self.ended.is_some() {
                 self.undo_modes();
@@ -128,6 +230,7 @@ impl Client {
             if let Some(outcome) = self.ended
                 && self.outputs.is_empty()
             {
+                self.say_farewell();
                 return outcome;
             }
             let ready = match self.wait() {
@@ -150,6 +253,12 @@ impl Client {
             }
             if ready.input {
                 self.read_input();
+            }
+            if let Some(first) = self.detach_keys.due() {
+                self.pass_on(&first);
+            }
+            if self.until.is_some_and(|until| until <= Instant::now()) && self.ended.is_none() {
+                self.ended = Some(self.waited_enough());
             }
             if ready.outputs {
                 self.outputs.flush();
@@ -195,12 +304,18 @@ impl Client {
             libc::SIGCONT => self.resume(true),
             libc::SIGHUP if inherited::was_ignored(libc::SIGHUP) => {}
             libc::SIGHUP if self.terminal.as_ref().is_some_and(Terminal::is_hung_up) => self.hang_up(),
+            // Whoever wants a visitor gone does not mean the command; who waits for a start stops waiting.
+            signal if !received.from_kernel && !matches!(self.errand, Errand::Run(_)) => self.leave_by(signal),
+            signal if matches!(self.errand, Errand::Leave(..)) => self.leave_by(signal),
             // A key in the caller's terminal: the kernel sent it to the command as well.
             _ if self.mode == Mode::Pipe && received.from_kernel => {}
             // A key of the outer terminal, which is not raw: it means the command's foreground.
             key @ (libc::SIGINT | libc::SIGQUIT | libc::SIGTSTP) if received.from_kernel => {
+                let byte = self.terminal.as_ref().and_then(|terminal| terminal.byte_of(key));
                 self.look_forward();
-                self.outbox.push(Kind::Key, &[key as u8]);
+                if !self.detach_keys.raised(byte, key) {
+                    self.outbox.push(Kind::Key, &[key as u8]);
+                }
             }
             signal => self.outbox.push(Kind::Signal, &[signal as u8]),
         }
@@ -241,11 +356,46 @@ impl Client {
             }
             return;
         }
-        let rest = &bytes[self.type_in(bytes)..];
-        if !rest.is_empty() {
-            self.under_way += rest.len();
-            self.outbox.push(Kind::Input, rest);
+        let meaning = self.detach_keys.typed(bytes);
+        if let Some(first) = &meaning.first {
+            self.pass_on(first);
         }
+        if meaning.detach {
+            self.outbox.push(Kind::Detach, &[]);
+            return;
+        }
+        if matches!(&self.errand, Errand::Visit(visit) if visit.read_only) {
+            // Nothing else is his to press, and not everybody knows the keys.
+            if bytes == [INTERRUPT] {
+                self.outbox.push(Kind::Detach, &[]);
+            }
+            return;
+        }
+        let rest = &meaning.rest[self.type_in(&meaning.rest)..];
+        self.send_input(rest);
+    }
+
+    fn send_input(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.under_way += bytes.len();
+            self.outbox.push(Kind::Input, bytes);
+        }
+    }
+
+    /// A first detach key that was none.
+    fn pass_on(&mut self, first: &First) {
+        match first {
+            _ if matches!(&self.errand, Errand::Visit(visit) if visit.read_only) => {}
+            First::Bytes(bytes) => self.send_input(bytes),
+            First::Signal(number) => self.outbox.push(Kind::Key, &[*number as u8]),
+        }
+    }
+
+    /// Somebody wants us gone, and the command is none of ours.
+    fn leave_by(&mut self, signal: i32) {
+        self.outbox.push(Kind::Detach, &[]);
+        let _ = self.outbox.flush(&self.socket);
+        self.ended = Some(Outcome::Die(signal));
     }
 
     /// Types straight into the command's terminal, which saves a keystroke the way through the keeper: how many bytes
@@ -269,6 +419,10 @@ impl Client {
         self.outputs.close();
         if !inherited::was_ignored(libc::SIGHUP) {
             self.outbox.push(Kind::Hangup, &[]);
+            if matches!(self.errand, Errand::Visit(_)) {
+                let _ = self.outbox.flush(&self.socket);
+                self.ended = Some(Outcome::Die(libc::SIGHUP));
+            }
         }
     }
 
@@ -319,8 +473,12 @@ impl Client {
         });
         let outputs = set.len();
         self.outputs.watch(&mut set);
+        // Nearly never is there one: a timeout costs more than the rest of a keystroke's way (sys/timer.rs).
+        let deadline = [self.detach_keys.deadline(), self.until].into_iter().flatten().min();
         loop {
-            match poll(&mut set, None) {
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let left = left.and_then(|left| left.try_into().ok());
+            match poll(&mut set, left.as_ref()) {
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
                 Ok(_) => break,

@@ -1,12 +1,15 @@
 //! The keeper died: we are the next parent of everything it had started (a subreaper), and finish it.
 
 use super::tell::tell;
-use super::{Client, Outcome, launch};
+use super::{Client, Errand, Outcome, Plan, launch};
 use crate::end::{self, Ending};
-use crate::registry::Registry;
+use crate::registry::history::{End, History, since_start};
+use crate::registry::{Registry, now_ms};
 use crate::sweep::INSTANCE_VARIABLE;
 use crate::sys::process;
+use crate::wire::Ended;
 use rustix::process::{WaitOptions, WaitStatus, wait};
+use std::rc::Rc;
 use std::time::Duration;
 
 impl Client {
@@ -16,14 +19,24 @@ impl Client {
         self.pty = None;
         self.undo_modes();
         self.give_terminal_back();
-        let Some(started) = self.started.take() else { return self.died_before_start() };
-        if self.plan.detach {
-            return Outcome::Exit(0);
-        }
+        let plan = match &self.errand {
+            Errand::Run(plan) => Rc::clone(plan),
+            Errand::Leave(plan, _) if self.started.is_none() => Rc::clone(plan),
+            // It is on its own: what the keeper leaves is found by the next `wrap`.
+            Errand::Leave(..) => {
+                self.say(&format!("the keeper ({}) was killed; `wrap clean` tells what it left", self.keeper));
+                return Outcome::Exit(1);
+            }
+            Errand::Visit(visit) => {
+                self.farewell = Some(format!("the keeper of `{}` ({}) is gone", visit.name, visit.short_id));
+                return Outcome::Exit(1);
+            }
+        };
+        let Some(started) = self.started.take() else { return Self::died_before_start(&plan) };
         self.say(&format!(
             "the keeper ({}) was killed; ending what it ran: `{}`",
             self.keeper,
-            self.plan.command[0].display()
+            plan.command[0].display()
         ));
         let id = started.instance_id.clone();
         let ended = end::end(&Ending {
@@ -38,15 +51,31 @@ impl Client {
         for (one, reason) in ended.refused {
             self.say(&format!("`{}` ({}) is left: {reason}", one.name, one.pid));
         }
-        if let Err(error) = Registry::forget(&started.instance_id, self.keeper) {
+        // What the kernel left of the command for us to wait for, if it was ours by then.
+        let seen = Self::status_of(started.pid);
+        self.forget(&started.instance_id, seen);
+        seen.map_or(Outcome::Exit(1), outcome)
+    }
+
+    /// Into the history, and out of the registry.
+    fn forget(&mut self, instance_id: &str, seen: Option<Ended>) {
+        let Some((registry, entry)) = Registry::find(instance_id).filter(|(_, entry)| entry.pid == self.keeper) else {
+            return;
+        };
+        let end = match seen {
+            Some(ended) => End::now(ended, since_start(&entry, now_ms())),
+            None => End::lost(&entry, now_ms()),
+        };
+        if let Some(Err(error)) = History::ours().map(|history| history.record(&entry, end)) {
+            self.say(&format!("{error}; `wrap list --all` will not show this run"));
+        }
+        if let Err(error) = registry.forget(&entry) {
             self.say(&format!("{error}; `wrap clean` removes the entry"));
         }
-        // What the kernel left of the command for us to wait for, if it was ours by then.
-        Self::status_of(started.pid).unwrap_or(Outcome::Exit(1))
     }
 
     /// Whether the command was started is told by what it left: then it must not run a second time.
-    fn died_before_start(&mut self) -> Outcome {
+    fn died_before_start(plan: &Plan) -> Outcome {
         // Every command is told its instance; whoever exec'ed us may have had children of its own.
         let outer = std::env::var(INSTANCE_VARIABLE).ok();
         let command = process::descendants(std::process::id())
@@ -56,37 +85,41 @@ impl Client {
             None => {
                 tell(&format!(
                     "the keeper ended before it could start `{}`; running it without wrap",
-                    self.plan.command[0].display()
+                    plan.command[0].display()
                 ));
-                launch::bare(&self.plan)
+                launch::bare(plan)
             }
             Some(command) => {
-                tell(&format!("the keeper ended as it started `{}`", self.plan.command[0].display()));
+                tell(&format!("the keeper ended as it started `{}`", plan.command[0].display()));
                 let _ = end::end(&Ending {
                     roots: &[(command.pid, command.token)],
                     also: &|_| false,
                     spare_sessions: true,
                     grace: Duration::from_secs(5),
                 });
-                Self::status_of(command.pid).unwrap_or(Outcome::Exit(1))
+                Self::status_of(command.pid).map_or(Outcome::Exit(1), outcome)
             }
         }
     }
 
-    fn status_of(command: u32) -> Option<Outcome> {
+    fn status_of(command: u32) -> Option<Ended> {
         let mut found = None;
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             if pid.as_raw_nonzero().get() as u32 == command {
-                found = outcome(status);
+                found = ended(status);
             }
         }
         found
     }
 }
 
-fn outcome(status: WaitStatus) -> Option<Outcome> {
-    if let Some(code) = status.exit_status() {
-        return Some(Outcome::Exit(code as u8));
+fn ended(status: WaitStatus) -> Option<Ended> {
+    status.exit_status().map(Ended::Code).or_else(|| status.terminating_signal().map(Ended::Signal))
+}
+
+fn outcome(ended: Ended) -> Outcome {
+    match ended {
+        Ended::Code(code) => Outcome::Exit(code as u8),
+        Ended::Signal(number) => Outcome::Die(number),
     }
-    status.terminating_signal().map(Outcome::Die)
 }

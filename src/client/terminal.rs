@@ -44,6 +44,11 @@ impl Terminal {
         tty::in_foreground(&self.fd)
     }
 
+    /// The byte whose key raises this signal in it as it is now.
+    pub fn byte_of(&self, signal: i32) -> Option<u8> {
+        self.modes().ok()?.byte_of(signal)
+    }
+
     /// Whether it was closed: a terminal that is gone has no modes.
     pub fn is_hung_up(&self) -> bool {
         self.modes().is_err()

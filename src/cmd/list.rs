@@ -1,33 +1,56 @@
-//! `wrap list`: what runs.
+//! `wrap list`: what runs, and what has ended.
 
+use super::changes::Changes;
 use super::print;
 use crate::cli::{Format, ListArgs};
-use crate::registry::health::Status;
+use crate::registry::entry::Entry;
+use crate::registry::health::{Health, Status};
+use crate::registry::history::History;
 use crate::registry::now_ms;
 use crate::render::{Shown, human, json, logfmt, markdown};
 use crate::sweep::{sweep, with_hooks};
 use std::process::ExitCode;
 
-/// Sweeps, and writes what is left to standard output.
+/// Sweeps, and writes what is left to standard output; with `--all`, behind it what has ended.
 pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let swept = sweep(&mut with_hooks());
     for warning in &swept.warnings {
         eprintln!("wrap: {warning}");
     }
-    let mut all: Vec<Shown> =
-        swept.live.into_iter().map(|(entry, health)| Shown { entry, status: health.status }).collect();
-    // Newest first, whichever directory they are from: ids of version 7 begin with the time.
-    all.sort_by(|a, b| b.entry.instance_id.cmp(&a.entry.instance_id));
-    let found = all.len();
+    let mut live = swept.live;
+    let found = live.len();
     if !args.all {
-        all.retain(|shown| matches!(shown.status, Status::Starting | Status::Healthy));
+        live.retain(|(_, health)| matches!(health.status, Status::Starting | Status::Healthy));
+    }
+    let hidden = found - live.len();
+    // Newest first, whichever directory they are from: ids of version 7 begin with the time.
+    live.sort_by(|(a, _), (b, _)| b.instance_id.cmp(&a.instance_id));
+    let mut changes = Changes::new();
+    let show = |(entry, health): (Entry, Health)| {
+        let restart_for = changes.of(&entry);
+        Shown::live(entry, health.status, restart_for)
+    };
+    let mut all: Vec<Shown> = live.into_iter().map(show).collect();
+    if args.all {
+        let ended = ended(&all);
+        all.extend(ended);
     }
     let text = match if args.json { Format::Json } else { args.format } {
-        Format::Human => human::list(&all, found - all.len(), human::Screen::of_stdout()),
+        Format::Human => human::list(&all, hidden, human::Screen::of_stdout()),
         Format::Json => json::list(&all, now_ms()),
         Format::Logfmt => logfmt::list(&all, now_ms()),
         Format::Md => markdown::list(&all),
     };
     print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Read after the registry, into which a run is written before it leaves that: whoever was in both is shown once.
+fn ended(live: &[Shown]) -> Vec<Shown> {
+    let (past, warnings) = History::ours().map(|history| history.all()).unwrap_or_default();
+    for warning in warnings {
+        eprintln!("wrap: {warning}");
+    }
+    let is_live = |id: &str| live.iter().any(|shown| shown.entry.instance_id == id);
+    past.into_iter().filter(|past| !is_live(&past.entry.instance_id)).map(Shown::from).collect()
 }

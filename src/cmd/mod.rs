@@ -1,16 +1,33 @@
 //! The verbs, one a file.
 
+pub mod adopt;
+pub mod attach;
+mod changes;
 pub mod clean;
 pub mod completions;
+pub mod detach;
+mod ensure;
 pub mod help;
+mod instance;
 pub mod list;
+pub mod logs;
+pub mod restart;
 pub mod run;
+pub mod screen;
+pub mod send;
+pub mod show;
+pub mod start;
 pub mod stop;
+pub mod target;
+pub mod wait;
 
 use std::io::{self, ErrorKind, Write as _};
 
 /// The exit code of a usage error.
 const USAGE: u8 = 2;
+
+/// The exit code of a verb that waited for something in vain.
+const TIMED_OUT: u8 = 4;
 
 /// Writes a verb's data. A reader that has seen enough (`wrap list | head -1`) is no error.
 fn print(text: &str) -> io::Result<()> {

@@ -1,8 +1,9 @@
 //! `wrap run`, and `wrap` without a verb: runs a command, or the project's own.
 
 use super::USAGE;
+use super::ensure::{self, There};
 use crate::cli::{Cli, RunArgs, similar_verb};
-use crate::client::{self, Outcome, Plan};
+use crate::client::{self, Detach, Outcome, Plan};
 use crate::error::Error;
 use crate::keeper;
 use crate::project::{self, Candidate, DevCommand};
@@ -10,16 +11,17 @@ use crate::sys::process;
 use anyhow::Context;
 use clap::CommandFactory;
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Runs it. Does not return where the command was killed by a signal: then we die of the same.
-pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     if let Some(dir) = &args.directory {
         enter(dir)?;
     }
-    let mut command = args.command;
+    let mut command = args.command.clone();
     if command.is_empty() {
         let Some(own) = own_command()? else { return Ok(ExitCode::from(USAGE)) };
         if env::current_dir().is_ok_and(|cwd| cwd != own.dir) {
@@ -27,23 +29,41 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         }
         command = own.command;
     }
-    let plan = Plan {
+    if !args.detach && !args.ensure && (args.wait.is_some() || args.size.is_some() || args.json) {
+        eprintln!("wrap: --wait, --size and --json are for a run that is left in the background: add -d");
+        return Ok(ExitCode::from(USAGE));
+    }
+    // Held until the run is registered: only then can another see it.
+    let _lock = match args.ensure.then(|| ensure::look(args, &command)).transpose()? {
+        Some(There::Runs(code)) => return Ok(code),
+        Some(There::Nothing(lock)) => lock,
+        None => None,
+    };
+    Ok(outcome(plan(args, command)).carry_out())
+}
+
+/// How to run a command as the line said.
+pub fn plan(args: &RunArgs, command: Vec<OsString>) -> Plan {
+    // What is to be ensured is there when it is ready.
+    let wait = args.wait.or(args.ensure.then_some(None));
+    let detach = Detach { size: args.size.unwrap_or_default(), wait, json: args.json };
+    Plan {
         command,
-        name: args.name,
+        name: args.name.clone(),
         port: args.port,
-        detach: args.detach,
+        detach: (args.detach || args.ensure).then_some(detach),
         pty: args.pty,
         keeper: keeper::run,
         suggest: |program| similar_verb(program).map(|verb| format!("did you mean `wrap {verb}`?")),
-    };
-    Ok(outcome(plan).carry_out())
+    }
 }
 
 fn outcome(plan: Plan) -> Outcome {
     if env::var_os("WRAP").is_some_and(|value| value == "0") { client::bare(&plan) } else { client::run(plan) }
 }
 
-fn enter(dir: &Path) -> anyhow::Result<()> {
+/// Goes to a directory.
+pub fn enter(dir: &Path) -> anyhow::Result<()> {
     Ok(process::enter(dir).map_err(|error| Error::file("enter", dir, error))?)
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Center, Config, Leftovers, OnHangup};
 use crate::files::{self, MANIFEST_BYTES};
+use crate::keys;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
@@ -24,6 +25,10 @@ const SHOWN: usize = 160;
 const SECONDS: f64 = 86_400.0;
 /// What a time takes, completing "must be …".
 const SECONDS_TAKES: &str = "a number of seconds, a day at most";
+/// The longest path of a request: servers and proxies refuse lines of more than 8 KiB, and nobody types a tenth of it.
+const REQUEST_BYTES: usize = 1024;
+/// The longest list of paths. Each is read at the start of a run and by every listing; people have two or three.
+const PATHS: usize = 32;
 /// How alike two words must be for one to be taken as a slip of the other (0 to 1, Jaro-Winkler).
 const ALIKE: f64 = 0.8;
 /// What `center` and `WRAP_CENTER` take, completing "must be …".
@@ -58,6 +63,12 @@ static KEYS: &[Key] = &[
         text(value).map(|text| config.ready.pattern = Some(text))
     }),
     mine("ready_timeout", SECONDS_TAKES, |config, value| seconds(value).map(|time| config.ready.timeout = time)),
+    mine("health_path", "a path of the app that begins with `/`", |config, value| {
+        request_path(value).map(|path| config.health_path = Some(path))
+    }),
+    mine("env_files", "a list of paths, as seen from the project's root", |config, value| {
+        paths(value).map(|paths| config.env_files = paths)
+    }),
     mine("on_hangup", "`end` or `keep`", |config, value| {
         word(value, &[("end", OnHangup::End), ("keep", OnHangup::Keep)]).map(|word| config.on_hangup = word)
     }),
@@ -66,6 +77,11 @@ static KEYS: &[Key] = &[
         word(value, &words).map(|word| config.leftovers = word)
     }),
     mine("grace", SECONDS_TAKES, |config, value| seconds(value).map(|time| config.grace = time)),
+    mine("detach_keys", "`off`, or a key with Ctrl and a character, as in `ctrl-\\ d`", |config, value| {
+        let text = value.as_str()?;
+        config.detach_keys = if text == "off" { None } else { Some(keys::pair(text)?) };
+        Some(())
+    }),
     mine("center", CENTER_TAKES, |config, value| value.as_str().and_then(center).map(|center| config.center = center)),
 ];
 
@@ -162,6 +178,17 @@ fn text(value: &DeValue) -> Option<String> {
 }
 
 /// What a request line can hold as its target.
+fn request_path(value: &DeValue) -> Option<String> {
+    let path = text(value)?;
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic()) && !path.contains('#');
+    (path.starts_with('/') && is_plain && path.len() <= REQUEST_BYTES).then_some(path)
+}
+
+fn paths(value: &DeValue) -> Option<Vec<String>> {
+    let list = value.as_array().filter(|list| list.len() <= PATHS)?;
+    list.iter().map(|path| text(path.get_ref()).filter(|path| !path.contains('\0'))).collect()
+}
+
 fn port(value: &DeValue) -> Option<u16> {
     let number = value.as_integer()?;
     u16::from_str_radix(number.as_str(), number.radix()).ok().filter(|&port| port != 0)

@@ -13,6 +13,10 @@ const READY_TIMEOUT: Duration = Duration::from_secs(15);
 /// What a command gets between SIGTERM and SIGKILL: servers close their connections within it, and nobody who closed
 /// a terminal waits longer.
 const GRACE: Duration = Duration::from_secs(5);
+/// Ctrl-\ and `d`: a key that hardly any program wants, and tmux's and dtach's letter.
+const DETACH_KEYS: [u8; 2] = [0x1c, b'd'];
+/// A project's own settings.
+pub const PROJECT_FILE: &str = "wrap.toml";
 /// The variable that overrides the user's `center`.
 const CENTER_VARIABLE: &str = "WRAP_CENTER";
 
@@ -25,12 +29,18 @@ pub struct Config {
     pub port: Option<u16>,
     /// When the app counts as ready.
     pub ready: Ready,
+    /// What to ask the app for, to see whether it answers: a path that begins with `/`.
+    pub health_path: Option<String>,
+    /// Files that the app reads at its start, as seen from the project's root: once they differ, it needs a restart.
+    pub env_files: Vec<String>,
     /// What a closed terminal does to the command.
     pub on_hangup: OnHangup,
     /// What happens to processes that the command left behind.
     pub leftovers: Leftovers,
     /// The time between SIGTERM and SIGKILL.
     pub grace: Duration,
+    /// The two keys that detach a client, as a terminal sends them; `None` where there are none.
+    pub detach_keys: Option<[u8; 2]>,
     /// Where instances are announced.
     pub center: Center,
 }
@@ -81,9 +91,12 @@ impl Default for Config {
             name: None,
             port: None,
             ready: Ready { pattern: None, timeout: READY_TIMEOUT },
+            health_path: None,
+            env_files: Vec::new(),
             on_hangup: OnHangup::End,
             leftovers: Leftovers::Stop,
             grace: GRACE,
+            detach_keys: Some(DETACH_KEYS),
             center: Center::Default,
         }
     }
@@ -119,7 +132,7 @@ fn load_from(user: Option<&Path>, project: Option<&Path>, center: Option<&str>) 
 /// The project's `wrap.toml`: the nearest one from `cwd` up to `root`.
 pub fn project_file(cwd: &Path, root: &Path) -> Option<PathBuf> {
     let inside = cwd.ancestors().take_while(|dir| dir.starts_with(root));
-    inside.map(|dir| dir.join("wrap.toml")).find(|path| path.exists())
+    inside.map(|dir| dir.join(PROJECT_FILE)).find(|path| path.exists())
 }
 
 #[cfg(test)]
@@ -143,7 +156,7 @@ mod tests {
     fn every_key_of_the_user_is_read() {
         let (config, warnings) = user(
             "name = 'shop'\nport = 3000\nready_pattern = 'listening'\nready_timeout = 2.5\n\
-             on_hangup = 'keep'\nleftovers = 'stop-all'\ngrace = 0\ncenter = 'http://localhost:9000/'\n",
+             health_path = '/up?x=1'\nenv_files = ['.env', 'config/dev.env']\non_hangup = 'keep'\nleftovers = 'stop-all'\ngrace = 0\ndetach_keys = 'ctrl-a d'\ncenter = 'http://localhost:9000/'\n",
         );
         assert_eq!(warnings, Vec::<String>::new());
         assert_eq!(
@@ -152,9 +165,12 @@ mod tests {
                 name: Some("shop".into()),
                 port: Some(3000),
                 ready: Ready { pattern: Some("listening".into()), timeout: Duration::from_millis(2500) },
+                health_path: Some("/up?x=1".into()),
+                env_files: vec![".env".into(), "config/dev.env".into()],
                 on_hangup: OnHangup::Keep,
                 leftovers: Leftovers::StopAll,
                 grace: Duration::ZERO,
+                detach_keys: Some([1, b'd']),
                 center: Center::Url("http://localhost:9000".into()),
             }
         );
@@ -174,6 +190,18 @@ mod tests {
         assert!(warnings[0].contains("wrap.toml:1`") && warnings[0].contains("`grace`"), "{warnings:?}");
         assert!(warnings[1].contains("wrap.toml:2`") && warnings[1].contains("from 1 to 65535"), "{warnings:?}");
         assert!(warnings[2].contains("wrap.toml:4`"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_health_path_is_a_path_and_env_files_are_texts() {
+        for text in
+            ["health_path = 'up'", "health_path = '/a b'", "health_path = \"/a\\r\\nHost: x\"", "env_files = '.env'"]
+        {
+            let (config, warnings) = user(text);
+            assert_eq!((config, warnings.len()), (Config::default(), 1), "{text}");
+        }
+        assert_eq!(user("env_files = [1]").1.len(), 1);
+        assert_eq!(user(&format!("env_files = [{}]", "'x',".repeat(1000))).1.len(), 1);
     }
 
     #[test]

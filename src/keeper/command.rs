@@ -1,14 +1,15 @@
 //! The spawn of the command: its streams, its place among the processes, its environment.
 
 use super::life::Child;
-use super::link::Request;
 use super::relay::{Ends, type_ahead};
+use super::restart::Environment;
 use crate::error::Error;
 use crate::sys::pty::{self, Pty};
 use crate::sys::spawn::{self, Standing};
-use crate::sys::{process, signal, tty};
+use crate::sys::{inherited, process, signal, tty};
 use crate::wire::{Route, Streams};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::FileType;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::ffi::OsString;
 use std::io;
@@ -23,8 +24,8 @@ pub struct Prepared {
 }
 
 /// Makes the PTY the command's terminal, or opens its pipes.
-pub fn prepare(request: &Request, pty: Option<Pty>) -> Result<(Prepared, Ends), Error> {
-    match &request.launch.streams {
+pub fn prepare(streams: &Streams, pty: Option<Pty>) -> Result<(Prepared, Ends), Error> {
+    match streams {
         Streams::Terminal { modes, size, foreground, terminals, typed } => {
             let pty = pty.ok_or_else(|| Error::Message("the client has opened no PTY".to_owned()))?;
             let slave = pty.set_up(*size, modes.as_ref()).map_err(|error| Error::system("open the PTY", error))?;
@@ -84,15 +85,49 @@ pub fn addressed(command: &[OsString], client: Option<u32>) -> Vec<OsString> {
     shell.into_iter().map(OsString::from).chain(command.iter().cloned()).collect()
 }
 
-/// Spawns the command. `environment` is added to our own; `None` removes a variable.
+/// Whether the command has standard output and standard error from our caller. In the place of one that was closed the
+/// runtime has put something else.
+pub fn inherited_outputs(streams: &Streams) -> [bool; 2] {
+    let are = match streams {
+        Streams::Terminal { terminals, .. } => [!terminals[1], !terminals[2]],
+        Streams::Pipe { out, err } => [*out, *err].map(|route| route == Route::Inherited),
+    };
+    [are[0] && !inherited::was_closed(1), are[1] && !inherited::was_closed(2)]
+}
+
+/// Outputs that the command inherits from our caller and that another run can be given again: files and terminals,
+/// but no pipes, of which a copy of ours would hide the end from its reader.
+pub fn keep_outputs(streams: &Streams) -> [Option<OwnedFd>; 2] {
+    let is_inherited = inherited_outputs(streams);
+    let keep = |fd: BorrowedFd<'_>| {
+        let kind = rustix::fs::fstat(fd).map(|stat| FileType::from_raw_mode(stat.st_mode)).ok()?;
+        let may = matches!(kind, FileType::RegularFile | FileType::CharacterDevice);
+        if may { rustix::io::fcntl_dupfd_cloexec(fd, 3).ok() } else { None }
+    };
+    let of = |at: usize, fd: BorrowedFd<'_>| if is_inherited[at] { keep(fd) } else { None };
+    [of(0, rustix::stdio::stdout()), of(1, rustix::stdio::stderr())]
+}
+
+/// Spawns the command. `environment` is added to `base`, or to our own; `None` removes a variable. `kept` has the
+/// outputs that it inherits, where ours are not those any more.
 pub fn spawn(
-    prepared: Prepared,
+    mut prepared: Prepared,
     command: &[OsString],
+    base: Option<&Environment>,
     environment: &[(String, Option<OsString>)],
     ends: &Ends,
+    kept: &[Option<OwnedFd>; 2],
 ) -> io::Result<Child> {
+    for (theirs, kept) in prepared.theirs[1..].iter_mut().zip(kept) {
+        if let (None, Some(kept)) = (&theirs, kept) {
+            *theirs = Some(kept.try_clone()?);
+        }
+    }
     let mut builder = Command::new(&command[0]);
     builder.args(&command[1..]);
+    if let Some(base) = base {
+        builder.env_clear().envs(base);
+    }
     for (name, value) in environment {
         match value {
             Some(value) => builder.env(name, value),

@@ -1,12 +1,17 @@
 //! The end of a run: the command reaped, what it left behind stopped, the last output read, the entry removed.
 
 use super::life::{Escalation, Phase, SETTLE};
+use super::link::Role;
+use super::output::make_room;
+use super::restart::Then;
 use super::{Job, Keeper, leftovers};
 use crate::config::Leftovers as Rule;
 use crate::hooks::Event;
+use crate::log;
 use crate::registry::entry::State;
+use crate::registry::history::{End, History};
 use crate::sys::{process, signal};
-use crate::wire::{Ended, Kind};
+use crate::wire::{Ended, Kind, Place};
 use rustix::process::{WaitOptions, wait};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -18,6 +23,12 @@ const LAST_OUTPUT: Duration = Duration::from_millis(50);
 /// How much is read of it at the most: more than a pipe (64 KiB) or a PTY with its work queue can hold. What comes
 /// after was written after the command's end, by a process that is kept.
 const LAST_BYTES: usize = 256 * 1024;
+
+/// How long those who look on have together to take the last that they are sent.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Lines of a command that died at once: as much as its error message has, and fits on a screen.
+const LAST_LINES: usize = 20;
 
 impl Keeper {
     /// Waits for every child that has changed. What is not the command was orphaned below us.
@@ -42,6 +53,7 @@ impl Keeper {
 
     /// Somebody asks for the end of the run.
     pub(super) fn terminate(&mut self) {
+        self.then.give_up("it was stopped meanwhile");
         match self.phase {
             Phase::Preparing => self.phase = Phase::Over(Ended::Signal(libc::SIGTERM)),
             Phase::Running => self.end_command(Escalation::terminate(Duration::ZERO, self.config.grace)),
@@ -59,7 +71,8 @@ impl Keeper {
     pub(super) fn end_command(&mut self, steps: Escalation) {
         self.was_interrupted = true;
         self.phase = Phase::Ending(steps);
-        self.set_state(State::Stopping);
+        let state = self.ending_state();
+        self.set_state(state);
         self.advance();
     }
 
@@ -86,13 +99,16 @@ impl Keeper {
             Phase::Draining(ended, until) => {
                 let (ended, until) = (*ended, *until);
                 if self.relay.is_at_end() || self.drained >= LAST_BYTES {
-                    self.phase = Phase::Over(ended);
+                    self.over(ended);
                 } else if until <= Instant::now() {
                     let more = self.relay_rest() > 0;
                     // A slow terminal is waited for; so is what has come in this moment.
                     let go_on = more || (self.is_blocked() && !self.relay.is_at_end());
-                    self.phase =
-                        if go_on { Phase::Draining(ended, Instant::now() + LAST_OUTPUT) } else { Phase::Over(ended) };
+                    if go_on {
+                        self.phase = Phase::Draining(ended, Instant::now() + LAST_OUTPUT);
+                    } else {
+                        self.over(ended);
+                    }
                 }
             }
             Phase::Adopted(ended) => {
@@ -102,6 +118,14 @@ impl Keeper {
                 }
             }
             Phase::Preparing | Phase::Running | Phase::Over(_) => {}
+        }
+    }
+
+    /// Nothing is left of the command: another run of it, or the end.
+    fn over(&mut self, ended: Ended) {
+        match std::mem::replace(&mut self.then, Then::End) {
+            Then::End => self.phase = Phase::Over(ended),
+            Then::Restart(asked) => self.respawn(asked),
         }
     }
 
@@ -126,6 +150,7 @@ impl Keeper {
         let names = leftovers::names(&left);
         self.notice(&format!("{} cannot be ended by us and is left; look at it with `ps`", names.join(", ")));
         self.terminated.left.extend(names);
+        self.then.give_up("it cannot be ended");
         self.phase = Phase::Over(Ended::Code(1));
     }
 
@@ -136,9 +161,10 @@ impl Keeper {
             self.nothing_to_stop(ended, &left.keep);
             return;
         }
-        if self.record.entry().state != State::Stopping {
+        let state = self.ending_state();
+        if self.record.entry().state != state {
             // Only where there is something to see: mostly the entry goes in the same moment.
-            let result = self.record.change(|entry| entry.state = State::Stopping);
+            let result = self.record.change(|entry| entry.state = state);
             self.registry_result(result);
         }
         let Phase::Leftovers(_, _, steps) = &mut self.phase else { return };
@@ -166,7 +192,7 @@ impl Keeper {
             return;
         }
         let names = leftovers::names(kept);
-        if self.config.leftovers == Rule::Keep {
+        if self.config.leftovers == Rule::Keep && matches!(self.then, Then::End) {
             self.notice(&format!("`{}` left {} running; wrap keeps it", self.command[0].display(), names.join(", ")));
             self.adopt(ended, &kept[0]);
             return;
@@ -199,7 +225,7 @@ impl Keeper {
 
     /// Reads what is there without waiting, as far as the client takes it.
     pub(super) fn relay_rest(&mut self) -> usize {
-        if let Some(link) = &mut self.link {
+        for link in self.clients.iter_mut() {
             link.give_up_question();
         }
         let mut total = 0;
@@ -220,16 +246,28 @@ impl Keeper {
         leftovers::find(rule, process::session(), &self.record.entry().ports)
     }
 
-    /// The ready hooks.
+    /// The run is ready: it is written down, who waits for it is told, and the ready hooks run.
     pub(super) fn became_ready(&mut self) {
+        let result = self.record.is_ready();
+        self.registry_result(result);
+        let place = {
+            let entry = self.record.entry();
+            Place { port: entry.port, url: entry.url.clone() }
+        };
+        for link in self.clients.iter_mut().filter(|link| link.role == Role::Launcher) {
+            link.send_json(Kind::IsReady, &place);
+        }
         if let Some(hooks) = &self.hooks {
             hooks.fire(Event::Ready, self.instance(), |_| {});
         }
     }
 
-    /// Over: the entry goes, the exit hooks run, and the client learns how it ended.
+    /// Over: the entry goes into the history, the exit hooks run, and the client learns how it ended.
     pub(super) fn finish(&mut self) {
         let Phase::Over(ended) = self.phase else { return };
+        self.then.give_up("the run is over");
+        self.output.finish();
+        self.remember(ended);
         let result = self.record.remove();
         self.registry_result(result);
         for reply in self.to_answer.drain(..) {
@@ -248,14 +286,55 @@ impl Keeper {
             }
         }
         self.tell_end(ended);
+        if self.child.is_some()
+            && let Some(history) = History::ours()
+        {
+            // Nobody waits for us any more.
+            history.prune();
+            if let Some(path) = log::path_of(&self.record.entry().instance_id) {
+                make_room(&path);
+            }
+        }
+    }
+
+    /// Writes the run into the history, before its entry goes. Like the registry it costs one line where it fails.
+    fn remember(&mut self, ended: Ended) {
+        let Some(history) = History::ours().filter(|_| self.child.is_some()) else { return };
+        let result = history.write(&self.record.entry(), End::now(ended, self.started.elapsed()));
+        if let Err(error) = result
+            && !self.registry_failed
+        {
+            self.notice(&format!("{error}; `wrap list --all` will not show this run"));
+        }
     }
 
     /// The last that the client hears of us.
     fn tell_end(&mut self, ended: Ended) {
-        if let Some(mut link) = self.link.take() {
+        let mut clients = self.clients.take();
+        let behind: Vec<u64> = clients.iter().filter(|link| link.is_behind()).map(|link| link.id).collect();
+        let deadline = Instant::now() + LAST_WORDS;
+        for link in &mut clients {
             link.leave_terminal();
-            link.send_json(Kind::Ended, &ended);
-            link.finish();
+            if behind.contains(&link.id) {
+                let rows = link.size.unwrap_or_default().rows;
+                link.show_anew(&self.output.replay(&self.screen, rows));
+            }
+            match link.role {
+                Role::Leaving => {}
+                Role::Coming => link.send(Kind::Detached, &[0]),
+                Role::Launcher => {
+                    let lines = self.output.last(LAST_LINES);
+                    for line in lines {
+                        link.send(Kind::LastWords, &line);
+                    }
+                    link.send_json(Kind::Ended, &ended);
+                }
+                Role::First | Role::Visitor { .. } => link.send_json(Kind::Ended, &ended),
+            }
+        }
+        for link in &mut clients {
+            // The shell waits for the first one alone, and whatever it still has to take is the command's output.
+            link.finish((link.role != Role::First).then_some(deadline));
         }
     }
 

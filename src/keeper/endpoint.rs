@@ -1,20 +1,13 @@
 //! The keeper's socket: HTTP for the other verbs and the control center. Nothing runs for it until somebody calls.
 
-use super::mailbox::{Message, Post};
+use super::routes::{App, router};
 use crate::error::Error;
-use crate::registry::entry::Entry;
-use axum::extract::{Path as Segment, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use rustix::fd::{AsFd, BorrowedFd};
-use serde_json::json;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fs, io};
@@ -82,12 +75,12 @@ impl Endpoint {
     }
 
     /// The first caller is there: from here on a thread of its own answers.
-    pub fn answer(&mut self, entry: Arc<Mutex<Entry>>, post: Post) -> Result<(), Error> {
+    pub fn answer(&mut self, app: App) -> Result<(), Error> {
         let Standing::Waiting(listener) = std::mem::replace(&mut self.state, Standing::Closed) else { return Ok(()) };
         let (end, ended) = tokio::sync::oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("endpoint".to_owned())
-            .spawn(move || serve(listener, App { entry, post }, ended))
+            .spawn(move || serve(listener, app, ended))
             .map_err(|error| Error::system("start a thread for the socket", error))?;
         self.state = Standing::Answering(thread, end);
         Ok(())
@@ -125,18 +118,6 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
 fn is_stale(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket())
         && UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-}
-
-#[derive(Clone)]
-struct App {
-    entry: Arc<Mutex<Entry>>,
-    post: Post,
-}
-
-impl App {
-    fn entry(&self) -> Entry {
-        self.entry.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 fn serve(listener: Listener, app: App, ended: tokio::sync::oneshot::Receiver<()>) {
@@ -195,74 +176,5 @@ impl axum::serve::Listener for OwnUser {
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
         self.0.local_addr()
-    }
-}
-
-fn router(app: App) -> Router {
-    Router::new()
-        .route("/health", get(health))
-        .route("/api/instances/current", get(current))
-        .route("/api/instances/{id}", get(one))
-        .route("/api/instances/{id}/terminate", post(terminate))
-        .with_state(app)
-}
-
-async fn health() -> Json<serde_json::Value> {
-    Json(json!({ "status": "ok" }))
-}
-
-async fn current(State(app): State<App>, headers: HeaderMap) -> Response {
-    match authorized(&app, &headers) {
-        Ok(entry) => Json(entry.public()).into_response(),
-        Err(refusal) => refusal.into_response(),
-    }
-}
-
-async fn one(State(app): State<App>, Segment(id): Segment<String>, headers: HeaderMap) -> Response {
-    match addressed(&app, &headers, &id) {
-        Ok(entry) => Json(entry.public()).into_response(),
-        Err(refusal) => refusal.into_response(),
-    }
-}
-
-async fn terminate(State(app): State<App>, Segment(id): Segment<String>, headers: HeaderMap) -> Response {
-    if let Err(refusal) = addressed(&app, &headers, &id) {
-        return refusal.into_response();
-    }
-    let (reply, answer) = tokio::sync::oneshot::channel();
-    app.post.send(Message::Terminate(reply));
-    match answer.await {
-        Ok(ended) => Json(json!({ "success": true, "killed": ended.killed, "left": ended.left })).into_response(),
-        Err(_) => Refusal(StatusCode::SERVICE_UNAVAILABLE, "the keeper ended before it could answer").into_response(),
-    }
-}
-
-/// The entry, for a caller that shows its key.
-fn authorized(app: &App, headers: &HeaderMap) -> Result<Entry, Refusal> {
-    let entry = app.entry();
-    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if shown.and_then(|value| value.strip_prefix("Bearer ")) == Some(entry.auth_key.as_str()) {
-        Ok(entry)
-    } else {
-        Err(Refusal(StatusCode::UNAUTHORIZED, "show the instance's authKey as a bearer token"))
-    }
-}
-
-/// The same, where the path names this instance.
-fn addressed(app: &App, headers: &HeaderMap, id: &str) -> Result<Entry, Refusal> {
-    let entry = authorized(app, headers)?;
-    if entry.instance_id == id {
-        Ok(entry)
-    } else {
-        Err(Refusal(StatusCode::NOT_FOUND, "this keeper has another instance"))
-    }
-}
-
-/// Why a caller does not get what it asked for.
-struct Refusal(StatusCode, &'static str);
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        (self.0, Json(json!({ "error": self.1 }))).into_response()
     }
 }

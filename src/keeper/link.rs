@@ -3,15 +3,45 @@
 use super::outer::{Outer, Way};
 use crate::error::Error;
 use crate::sys::reopen::Sink;
+use crate::sys::tty::Size;
 use crate::wire::{Decoder, Kind, Launch, OUTPUT_WINDOW, Outbox, REPORT_STEP, Stream, VERSION, report};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
+use std::time::{Duration, Instant};
+
+/// What a client is to the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The shell that started the run waits for it.
+    First,
+    /// It started the run and leaves: it is told how the run stands, and nothing that the command writes.
+    Launcher,
+    /// It came over the socket and has not yet said what it wants.
+    Coming,
+    /// It came over the socket; `types` says whether what it says reaches the command.
+    Visitor {
+        /// Not with `--read-only`.
+        types: bool,
+    },
+    /// It was told to go, and is given what still waits for it.
+    Leaving,
+}
 
 /// A client.
 pub struct Link {
+    /// What tells it from the others; the oldest has the lowest.
+    pub id: u64,
+    /// What it is to the run.
+    pub role: Role,
+    /// The size of its terminal, where it has one.
+    pub size: Option<Size>,
+    /// Whether it is in the foreground of its terminal, as far as it has said.
+    pub in_foreground: bool,
+    /// Its process and start token, where they are known.
+    pub process: Option<(u32, u64)>,
     socket: OwnedFd,
     /// What it says; apart from the rest so that a frame can be acted on while it is borrowed.
     pub decoder: Decoder,
@@ -22,6 +52,10 @@ pub struct Link {
     accepted: usize,
     /// Its terminal, where it has one.
     pub outer: Option<Outer>,
+    /// It did not take what it was sent: nothing more is sent until it can be shown the screen anew.
+    is_behind: bool,
+    /// Since when it has had no room, while others look on.
+    pub stuck_since: Option<Instant>,
 }
 
 /// What a client asks of its keeper.
@@ -33,15 +67,23 @@ pub struct Request {
 }
 
 impl Link {
-    /// Takes the socket that our parent passed on.
-    pub fn new(socket: OwnedFd) -> Self {
+    /// Takes a socket: the one that our parent passed on, or one over which somebody came; `decoder` has what was read
+    /// from it already.
+    pub fn new(id: u64, role: Role, socket: OwnedFd, decoder: Decoder) -> Self {
         Self {
+            id,
+            role,
+            size: None,
+            in_foreground: true,
+            process: None,
             socket,
-            decoder: Decoder::default(),
+            decoder,
             outbox: Outbox::default(),
             under_way: [0; 2],
             accepted: 0,
             outer: None,
+            is_behind: false,
+            stuck_since: None,
         }
     }
 
@@ -73,7 +115,7 @@ impl Link {
                     _ => {}
                 }
             }
-            self.wait(PollFlags::IN).map_err(|error| Error::system("wait for the client", error))?;
+            self.wait(PollFlags::IN, None).map_err(|error| Error::system("wait for the client", error))?;
             match self.decoder.fill(&self.socket) {
                 Ok(0) => return Err(Error::Message("the client went away".to_owned())),
                 Ok(_) => {}
@@ -92,6 +134,16 @@ impl Link {
         }
     }
 
+    /// Whether what it says reaches the command.
+    pub fn types(&self) -> bool {
+        matches!(self.role, Role::First | Role::Visitor { types: true })
+    }
+
+    /// Whether it is shown what the command writes.
+    pub fn looks(&self) -> bool {
+        matches!(self.role, Role::First | Role::Visitor { .. })
+    }
+
     /// Appends a frame and writes what goes at once.
     pub fn send(&mut self, kind: Kind, payload: &[u8]) {
         self.outbox.push(kind, payload);
@@ -104,8 +156,11 @@ impl Link {
         self.flush();
     }
 
-    /// Hands on output of a stream. It counts against the window until it is written.
+    /// Hands on output of a stream, unless it is behind. It counts against the window until it is written.
     pub fn send_output(&mut self, stream: Stream, bytes: &[u8]) {
+        if self.is_behind {
+            return;
+        }
         if stream == Stream::Out && self.way() != Way::Frames {
             if self.outer.as_mut().is_some_and(|outer| outer.write(bytes)) {
                 return;
@@ -113,6 +168,10 @@ impl Link {
             self.leave_terminal();
         }
         self.send_frames(stream, bytes);
+        // Nobody waits for a visitor; what it does not take is not kept for it either.
+        if matches!(self.role, Role::Visitor { .. }) && !self.has_room(stream) {
+            self.fall_behind();
+        }
     }
 
     fn send_frames(&mut self, stream: Stream, bytes: &[u8]) {
@@ -120,9 +179,36 @@ impl Link {
         self.send(stream.output(), bytes);
     }
 
+    /// From here on it gets nothing until [`Self::has_caught_up`].
+    pub fn fall_behind(&mut self) {
+        self.is_behind = true;
+        self.stuck_since = None;
+    }
+
+    /// Whether it is behind and has taken what it was sent: it is to be shown the screen as it is now.
+    pub fn has_caught_up(&self) -> bool {
+        // Less than a step is not reported, and may have been taken long ago.
+        self.is_behind
+            && self.under_way[0] < REPORT_STEP
+            && self.way() != Way::Asked
+            && self.outer.as_ref().is_none_or(|outer| outer.waiting() == 0)
+    }
+
+    /// Whether it is behind.
+    pub fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// Shows it the screen as it is now, which `replay` draws; what comes after follows again.
+    pub fn show_anew(&mut self, replay: &[u8]) {
+        self.is_behind = false;
+        self.send_output(Stream::Out, replay);
+    }
+
     /// Whether more output of this stream may be read.
     pub fn has_room(&self, stream: Stream) -> bool {
         match (&self.outer, self.way()) {
+            _ if self.is_behind => true,
             (_, Way::Asked) if stream == Stream::Out => false,
             (Some(outer), Way::Direct) if stream == Stream::Out => outer.waiting() < OUTPUT_WINDOW,
             _ => self.under_way[index(stream)] < OUTPUT_WINDOW,
@@ -210,16 +296,21 @@ impl Link {
         !self.outbox.is_empty()
     }
 
-    /// Waits until the client has been given everything, or is gone.
-    pub fn finish(&mut self) {
-        while self.is_blocked() && self.wait(PollFlags::OUT).is_ok() {
+    /// Waits until the client has been given everything, or is gone, or the deadline has passed.
+    pub fn finish(&mut self, deadline: Option<Instant>) {
+        while self.is_blocked() && self.wait(PollFlags::OUT, deadline).is_ok() {
             self.flush();
+            if deadline.is_some_and(|at| at <= Instant::now()) {
+                return;
+            }
         }
     }
 
-    fn wait(&self, flags: PollFlags) -> io::Result<()> {
+    fn wait(&self, flags: PollFlags, deadline: Option<Instant>) -> io::Result<()> {
         loop {
-            match poll(&mut [PollFd::new(&self.socket, flags)], None) {
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
+            let left = left.and_then(|left| left.try_into().ok());
+            match poll(&mut [PollFd::new(&self.socket, flags)], left.as_ref()) {
                 Ok(_) => return Ok(()),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),

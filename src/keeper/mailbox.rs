@@ -1,5 +1,7 @@
 //! What the keeper's other threads (hooks, endpoint) tell its loop, and the descriptor that wakes it.
 
+use super::restart::Asked;
+use super::sends::Send;
 use crate::error::Error;
 use crate::hooks::Outcome;
 use rustix::event::{EventfdFlags, eventfd};
@@ -15,6 +17,18 @@ pub enum Message {
     Prepared(Outcome),
     /// Somebody asks over the socket for the end; the answer goes back when nothing is left.
     Terminate(tokio::sync::oneshot::Sender<Terminated>),
+    /// Somebody asks for another run of the same command.
+    Restart(Asked),
+    /// Somebody types without being attached.
+    Send(Send),
+    /// Somebody asks that all clients leave; the answer is how many that were.
+    Detach(tokio::sync::oneshot::Sender<usize>),
+    /// Somebody attaches: the socket, what was read from it already, and the process at its other end.
+    Visit(OwnedFd, Vec<u8>, Option<(u32, u64)>),
+    /// There is room for more output again.
+    Room,
+    /// The app's health path has answered.
+    Answered,
 }
 
 /// What an ending took.

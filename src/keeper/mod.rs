@@ -1,21 +1,34 @@
 //! The keeper: one per instance. It starts the command, is its parent and the leader of its terminal session, relays
 //! its streams, keeps its entry, runs its hooks, and sees to it that nothing of it is left.
 
+mod adopted;
+mod answers;
 mod clients;
 mod command;
 mod ending;
 mod endpoint;
+mod hear;
+mod job;
 mod leftovers;
 mod life;
+mod lines;
 mod link;
 mod mailbox;
 mod outer;
+mod output;
 mod printed;
+mod queries;
 mod ready;
 mod record;
 mod relay;
+mod restart;
+mod routes;
+mod screen;
 mod screen_modes;
+mod sends;
 mod start;
+
+pub use adopted::{Adoptee, adopt};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -25,19 +38,25 @@ use crate::sys::process;
 use crate::sys::pty::Pty;
 use crate::sys::signal::Signals;
 use crate::sys::timer::Timer;
-use crate::sys::tty::Modes;
-use crate::wire::Kind;
+use crate::sys::tty::{Modes, Size};
+use crate::wire::{Kind, Stream, Streams};
+use answers::Asking;
+use clients::Clients;
 use command::Prepared;
 use endpoint::Endpoint;
 use life::{Child, GroupSignals, Phase};
-use link::Link;
 use mailbox::{Mailbox, Message, Terminated};
+use output::Output;
 use ready::{Change, Ready};
 use record::Record;
 use relay::Relay;
+use restart::{Environment, Then};
+use routes::App;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{OwnedFd, RawFd};
 use screen_modes::ScreenModes;
+use sends::Sends;
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
@@ -63,8 +82,36 @@ pub fn run(socket: OwnedFd, pty: Option<Pty>) -> i32 {
 }
 
 struct Keeper {
-    link: Option<Link>,
+    clients: Clients,
     relay: Relay,
+    output: Output,
+    /// How the streams are held, for another run.
+    streams: Streams,
+    /// Outputs that the command has from our caller, for another run.
+    kept: [Option<OwnedFd>; 2],
+    /// The command has closed its standard output, and the client has closed its own.
+    out_ended: bool,
+    /// The size that the command's terminal was given, if that was not the first one.
+    fitted: Option<Size>,
+    /// What follows the end of the command.
+    then: Then,
+    /// The client in which the last key was pressed that may stop the command.
+    stopper: Option<u64>,
+    sends: Sends,
+    /// Whose input waits for the terminal to take it, and how much; oldest first.
+    waiting_input: VecDeque<(Typist, usize)>,
+    /// What another run's environment is made from, where that is not our own.
+    base: Option<Environment>,
+    /// What the command's environment has more than that.
+    additions: Vec<(String, Option<OsString>)>,
+    /// What `--port` said.
+    asked_port: Option<u16>,
+    /// The port that was configured.
+    wanted_port: Option<u16>,
+    /// Whether the app answers at its health path is being asked.
+    asking: Option<Asking>,
+    /// Since when the log has had no room.
+    log_stuck_since: Option<Instant>,
     phase: Phase,
     record: Record,
     endpoint: Option<Endpoint>,
@@ -83,8 +130,6 @@ struct Keeper {
     /// A key raised a signal, or one was passed on, in this run: its children are on their way out too.
     was_interrupted: bool,
     screen: ScreenModes,
-    /// The first client's process, our parent, with its start token.
-    client: Option<(u32, u64)>,
     /// Bytes read since the command and its leftovers are gone.
     drained: usize,
     /// The modes that the command's terminal was given by us.
@@ -104,7 +149,7 @@ struct Keeper {
 impl Keeper {
     fn serve(&mut self) {
         // What the client said right behind its request was read with it; the socket will not report it again.
-        self.hear();
+        self.hear_what_was_read();
         while !matches!(self.phase, Phase::Over(_)) {
             let ready = self.wait();
             if ready.signals {
@@ -115,17 +160,17 @@ impl Keeper {
                     self.message(message);
                 }
             }
-            if ready.link {
+            for id in ready.clients {
                 self.typed = false;
-                self.hear();
+                self.hear(id);
                 if self.typed {
                     self.await_echo();
                 }
             }
-            if ready.outer
-                && let Some(link) = &mut self.link
-            {
-                link.flush_terminal();
+            if ready.outer {
+                for link in self.clients.iter_mut().filter(|link| link.blocked_terminal().is_some()) {
+                    link.flush_terminal();
+                }
             }
             if ready.streams {
                 self.relay_output();
@@ -148,20 +193,21 @@ impl Keeper {
         }
     }
 
+    fn hear_what_was_read(&mut self) {
+        let ids: Vec<u64> = self.clients.iter().map(|link| link.id).collect();
+        for id in ids {
+            self.hear(id);
+        }
+    }
+
     /// Moves what there is; `true` where the command has written something.
     fn relay_output(&mut self) -> bool {
         let accepted = self.relay.flush_input();
+        self.credit_input(accepted);
         let (count, is_ready) = self.read_output();
         if is_ready {
             self.look_for_ports();
-            if self.record.entry().state == State::Starting {
-                self.set_state(State::Running);
-            }
             self.became_ready();
-        }
-        if let Some(link) = &mut self.link {
-            link.accept(accepted);
-            link.report_input(self.relay.has_typed_all());
         }
         if matches!(self.phase, Phase::Running | Phase::Ending(_)) {
             self.relay.hold_terminal();
@@ -169,25 +215,71 @@ impl Keeper {
         count > 0
     }
 
+    /// The terminal has taken so many bytes of what waited for it.
+    fn credit_input(&mut self, mut accepted: usize) {
+        if accepted == 0 {
+            return;
+        }
+        let is_all = self.relay.has_typed_all();
+        while accepted > 0
+            && let Some((typist, waiting)) = self.waiting_input.front_mut()
+        {
+            let taken = accepted.min(*waiting);
+            accepted -= taken;
+            *waiting -= taken;
+            if let Typist::Client(id) = *typist
+                && let Some(link) = self.clients.get(id)
+            {
+                link.accept(taken);
+                link.report_input(is_all);
+            }
+            if *waiting == 0 {
+                self.waiting_input.pop_front();
+            }
+        }
+        self.settle_sends();
+    }
+
     /// Reads once: how much, and whether a configured text in it tells readiness.
     fn read_output(&mut self) -> (usize, bool) {
-        let (watch, screen) = (&mut self.ready, &mut self.screen);
-        let (mut is_ready, mut switched) = (false, false);
         let in_terminal = self.relay.pty().is_some();
-        let count = self.relay.read(self.link.as_mut(), |bytes| {
-            is_ready |= watch.output(bytes);
-            switched |= in_terminal && screen.look(bytes);
-        });
-        if switched && let Some(link) = &mut self.link {
-            link.send(Kind::Undo, &self.screen.undo());
+        let (watch, modes, output, clients) = (&mut self.ready, &mut self.screen, &self.output, &self.clients);
+        let log_has_room = output.has_room();
+        let room = [Stream::Out, Stream::Err].map(|stream| log_has_room && clients.has_room(stream));
+        let (mut is_ready, mut switched, mut asked) = (false, false, Vec::new());
+        let clients = &mut self.clients;
+        let read = self.relay.read(
+            |stream| room[usize::from(stream == Stream::Err)],
+            |stream, bytes| {
+                asked.extend(clients.send_output(stream, bytes, in_terminal));
+                let seen = if in_terminal { modes.look(bytes) } else { screen_modes::Seen::default() };
+                switched |= seen.switched;
+                is_ready |= watch.output(bytes);
+                output.put(stream, bytes, seen.moved);
+            },
+        );
+        // Another run will write to it again.
+        if read.out_ended && matches!(self.then, Then::End) {
+            self.out_ended = true;
+            if let Some(first) = self.clients.first() {
+                first.send(Kind::EndOfOutput, &[]);
+            }
         }
-        (count, is_ready)
+        if switched {
+            let undo = self.screen.undo();
+            self.clients.send(Kind::Undo, &undo);
+        }
+        for query in asked {
+            let cursor = self.output.on_screen(screen::Screen::cursor).unwrap_or_default();
+            self.type_in(Typist::Caller, &query.answer(cursor));
+        }
+        (read.count, is_ready)
     }
 
     fn answer_calls(&mut self) {
-        let (entry, post) = (self.record.shared(), self.mailbox.post());
+        let app = App::new(self.record.shared(), self.mailbox.post(), Some(self.output.clone()));
         if let Some(endpoint) = &mut self.endpoint
-            && let Err(error) = endpoint.answer(entry, post)
+            && let Err(error) = endpoint.answer(app)
         {
             self.notice(&error.to_string());
         }
@@ -200,6 +292,25 @@ impl Keeper {
             Message::Terminate(reply) => {
                 self.to_answer.push(reply);
                 self.terminate();
+            }
+            Message::Restart(asked) => self.restart(asked),
+            Message::Send(send) => {
+                self.send(send);
+                self.await_echo();
+            }
+            Message::Detach(reply) => {
+                let ids: Vec<u64> = self.clients.iter().filter(|link| link.looks()).map(|link| link.id).collect();
+                // A caller that hung up needs no answer.
+                let _ = reply.send(ids.len());
+                for id in ids {
+                    self.detach(id);
+                }
+            }
+            Message::Visit(socket, read, process) => self.visit(socket, read, process),
+            Message::Room => self.log_stuck_since = None,
+            Message::Answered => {
+                self.asking = None;
+                self.became_ready();
             }
         }
     }
@@ -228,23 +339,37 @@ impl Keeper {
                 self.set_state(State::Running);
             }
         }
+        self.look_who_waits(now);
+        self.show_those_behind();
+        self.clients.drop_those_gone();
         self.advance();
     }
 
+    /// Whoever takes nothing for too long is waited for no longer: a terminal while others look on, and the disk.
+    fn look_who_waits(&mut self, now: Instant) {
+        self.clients.leave_behind_who_is_stuck();
+        if self.log_stuck_since.is_none() && !self.output.has_room() {
+            self.log_stuck_since = Some(now);
+        }
+        if self.log_stuck_since.is_some_and(|since| since + output::PATIENCE <= now) {
+            self.output.leave_out();
+            self.notice("the disk does not take the log fast enough; some of it is left out");
+            self.log_stuck_since = None;
+        }
+    }
+
     fn look_for_ports(&mut self) {
-        let change = self.ready.look();
+        let mut change = self.ready.look();
         if change == Change::Nothing {
             return;
         }
-        let ports = self.ready.ports().clone();
-        let result = self.record.change(|entry| {
-            entry.port = ports.port;
-            entry.ports = ports.all;
-            entry.url = ports.url;
-            if change == Change::Ready && entry.state == State::Starting {
-                entry.state = State::Running;
-            }
-        });
+        let (path, port) = (self.config.health_path.clone(), self.ready.ports().port);
+        if let (Change::Ready, Some(path), Some(port)) = (change, path, port) {
+            // The port is there; whether the app is, its own path tells.
+            self.asking = Some(Asking::until_answered(port, &path, self.mailbox.post()));
+            change = Change::Ports;
+        }
+        let result = self.record.found(self.ready.ports(), change);
         self.registry_result(result);
         if change == Change::Ready {
             self.became_ready();
@@ -270,9 +395,7 @@ impl Keeper {
 
     /// A line of ours for the user, if one is there.
     fn notice(&mut self, text: &str) {
-        if let Some(link) = &mut self.link {
-            link.notice(text);
-        }
+        self.clients.notice(text);
     }
 
     fn wait(&mut self) -> Awake {
@@ -282,9 +405,8 @@ impl Keeper {
         set.push(PollFd::new(&self.signals, PollFlags::IN));
         set.push(PollFd::new(&self.mailbox, PollFlags::IN));
         set.push(PollFd::new(&self.timer, PollFlags::IN));
-        let mut link_at = None;
-        if let Some(link) = &self.link {
-            link_at = Some(set.len());
+        let clients_at = set.len();
+        for link in self.clients.iter() {
             let flags = if link.is_blocked() { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
             set.push(PollFd::new(link, flags));
         }
@@ -293,40 +415,43 @@ impl Keeper {
             endpoint_at = Some(set.len());
             set.push(PollFd::from_borrowed_fd(listener, PollFlags::IN));
         }
-        let mut outer_at = None;
-        if let Some(terminal) = self.link.as_ref().and_then(Link::blocked_terminal) {
-            outer_at = Some(set.len());
+        let outer_at = set.len();
+        for terminal in self.clients.iter().filter_map(link::Link::blocked_terminal) {
             set.push(PollFd::new(terminal, PollFlags::OUT));
         }
         let streams_at = set.len();
-        self.relay.watch(&mut set, self.link.as_ref());
+        let log_has_room = self.log_stuck_since.is_none();
+        self.relay.watch(&mut set, |stream| log_has_room && self.clients.has_room(stream));
         // EINTR is a signal that the descriptor above reports in the next round.
         let _ = poll(&mut set, None);
         let woken = |at: usize| !set[at].revents().is_empty();
+        let said = self.clients.iter().zip(clients_at..).filter(|(_, at)| woken(*at)).map(|(link, _)| link.id);
         let awake = Awake {
             signals: woken(0),
             mailbox: woken(1),
             timer: woken(2),
-            link: link_at.is_some_and(woken),
+            clients: said.collect(),
             endpoint: endpoint_at.is_some_and(woken),
-            outer: outer_at.is_some_and(woken),
+            outer: (outer_at..streams_at).any(woken),
             streams: (streams_at..set.len()).any(woken),
         };
         drop(set);
         if awake.timer {
             self.timer.clear();
         }
-        if awake.link
-            && let Some(link) = &mut self.link
-        {
-            link.flush();
+        for id in &awake.clients {
+            if let Some(link) = self.clients.get(*id) {
+                link.flush();
+            }
         }
         awake
     }
 
     /// The next thing that happens by the clock.
     fn deadline(&self) -> Option<Instant> {
-        let next = [self.phase.deadline(), self.group_signals.deadline()].into_iter().flatten().min();
+        let log = self.log_stuck_since.map(|since| since + output::PATIENCE);
+        let next = [self.phase.deadline(), self.group_signals.deadline(), self.clients.deadline(), log];
+        let next = next.into_iter().flatten().min();
         if self.child.is_none() {
             return next;
         }
@@ -344,15 +469,25 @@ enum Job {
     Stopped(Option<u32>),
 }
 
+/// Who types.
+#[derive(Debug, Clone, Copy)]
+enum Typist {
+    /// A client.
+    Client(u64),
+    /// Somebody who is not attached; or we, in the place of a terminal.
+    Caller,
+}
+
 /// What poll found.
 #[allow(clippy::struct_excessive_bools)] // one per descriptor, all independent
 struct Awake {
     signals: bool,
     mailbox: bool,
     timer: bool,
-    link: bool,
+    /// Clients that have said something, or take more.
+    clients: Vec<u64>,
     endpoint: bool,
-    /// The outer terminal takes more.
+    /// An outer terminal takes more.
     outer: bool,
     streams: bool,
 }

@@ -5,7 +5,7 @@
 //! alone may read the terminal, though: only its session's processes are stopped in the background, as they must be.
 
 use crate::sys::process;
-use crate::sys::reopen::{Queue, Sink};
+use crate::sys::reopen::{self, Queue, Sink};
 use crate::sys::tty::Modes;
 use rustix::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -48,6 +48,22 @@ impl Outer {
         let sink = Sink::open(rustix::stdio::stdout()).ok().filter(|sink| matches!(sink, Sink::Terminal(_)));
         let way = if sink.is_some() && in_foreground { Way::Direct } else { Way::Frames };
         Some(Self { fd, saved, client, queue: Queue::new(sink), way, asked: 0, looked: Instant::now() })
+    }
+
+    /// The terminal of a visitor, only to be mended: `saved` is what it found there, `process` itself. `None` where it
+    /// cannot be opened, or is no longer that process's.
+    pub fn of_visitor(saved: Modes, process: (u32, u64)) -> Option<Self> {
+        let fd = reopen::terminal_of(process.0).ok()?;
+        // Looked at after the open: if it still lives, what was opened is its own.
+        process::is_alive(process.0, process.1).then(|| Self {
+            fd,
+            saved,
+            client: Some(process),
+            queue: Queue::new(None),
+            way: Way::Frames,
+            asked: 0,
+            looked: Instant::now(),
+        })
     }
 
     /// Which way output goes now.

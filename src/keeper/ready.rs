@@ -1,7 +1,7 @@
 //! The command's port: what its process tree listens on, or what it prints, and since when.
 
 use super::printed::{PatternWatcher, Printed, UrlWatcher};
-use crate::config;
+use crate::config::Config;
 use crate::sweep::INSTANCE_VARIABLE;
 use crate::sys::ports::{self, Listener};
 use crate::sys::process;
@@ -26,6 +26,10 @@ const INSPECTOR: u16 = 9229;
 pub struct Ready {
     /// Who we are to the processes below us.
     instance_id: String,
+    /// The process whose tree is looked at; `None` for our own, of which we are no part.
+    root: Option<u32>,
+    /// It is known to become ready, by what was configured or by the run before.
+    is_expected: bool,
     /// From `--port` or the configuration.
     wanted: Option<u16>,
     /// Published by the project's compose file: the listener is docker's, not of our tree.
@@ -58,7 +62,7 @@ pub struct Ports {
 }
 
 /// What a look has found.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// Nothing new.
     Nothing,
@@ -70,24 +74,45 @@ pub enum Change {
 
 impl Ready {
     /// Watches a command that is about to be spawned.
-    pub fn new(instance_id: String, wanted: Option<u16>, published: Vec<u16>, config: &config::Ready) -> Self {
+    pub fn new(instance_id: String, wanted: Option<u16>, published: Vec<u16>, config: &Config) -> Self {
         let now = Instant::now();
         Self {
             instance_id,
+            root: None,
+            is_expected: wanted.is_some()
+                || !published.is_empty()
+                || config.ready.pattern.is_some()
+                || config.health_path.is_some(),
             wanted,
             published,
             printed: None,
             watcher: UrlWatcher::default(),
-            pattern: config.pattern.as_ref().map(|text| PatternWatcher::new(text)),
+            pattern: config.ready.pattern.as_ref().map(|text| PatternWatcher::new(text)),
             spawned: now,
             attentive_until: now + ATTENTIVE,
             next: Some(now + LOOK),
-            timeout: config.timeout,
+            timeout: config.ready.timeout,
             seen: Vec::new(),
             answered: false,
             open: Vec::new(),
             now: Ports::default(),
         }
+    }
+
+    /// Watches the tree of a process that we did not start.
+    #[must_use]
+    pub fn of_tree(self, root: u32) -> Self {
+        Self { root: Some(root), ..self }
+    }
+
+    /// Whether there is something to wait for: a port, or a text that was configured.
+    pub fn expects(&self) -> bool {
+        self.is_expected
+    }
+
+    /// The run before has become ready: so will this one.
+    pub fn expect(&mut self) {
+        self.is_expected = true;
     }
 
     /// The command is spawned now.
@@ -105,8 +130,7 @@ impl Ready {
 
     /// When a run that is still `starting` counts as running.
     pub fn settled_at(&self) -> Instant {
-        let waits = self.wanted.is_some() || !self.published.is_empty() || self.pattern.is_some();
-        self.spawned + if waits { self.timeout } else { SETTLED }
+        self.spawned + if self.is_expected { self.timeout } else { SETTLED }
     }
 
     /// The command wrote this. `true` where that is what tells that it is ready.
@@ -161,8 +185,10 @@ impl Ready {
     }
 
     fn find(&mut self, listeners: &[Listener]) {
-        let mut pids: Vec<u32> = process::descendants(std::process::id()).iter().map(|process| process.pid).collect();
-        pids.retain(|pid| self.is_ours(*pid));
+        let root = self.root.unwrap_or_else(std::process::id);
+        let mut pids: Vec<u32> = process::descendants(root).iter().map(|process| process.pid).collect();
+        pids.extend(self.root);
+        pids.retain(|pid| self.root.is_some() || self.is_ours(*pid));
         pids.sort_unstable();
         let mut found: Vec<u16> = ports::of_tree(&pids, listeners).iter().map(|listener| listener.port).collect();
         // Docker's proxy listens for a container; a URL that was printed may be another process's: both count only

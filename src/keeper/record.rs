@@ -1,6 +1,7 @@
 //! The entry of this keeper's instance: kept current in the registry, and without it where that cannot be had.
 
 use super::life::Child;
+use super::ready::{Change, Ports};
 use crate::error::Error;
 use crate::project::Project;
 use crate::registry::entry::{Entry, Mode, SHORT_ID, State};
@@ -64,9 +65,14 @@ impl Record {
             boot_id: process::boot_id(),
             pid_namespace: process::pid_namespace(),
             host: process::host(),
+            project_root: birth.project.root.to_string_lossy().into_owned(),
             ports: Vec::new(),
             url: None,
             state: State::Starting,
+            ready: None,
+            log_path: None,
+            asked_port: None,
+            health_path: None,
             run_id: 1,
             updated_at: now_ms(),
             local_url: None,
@@ -102,15 +108,46 @@ impl Record {
         Some(self.registry.as_ref()?.entry_path(&self.entry().instance_id))
     }
 
-    /// The command runs.
-    pub fn spawned(&mut self, child: Child) -> Result<(), Error> {
+    /// The command runs; `expects` says that it is known to become ready.
+    pub fn spawned(&mut self, child: Child, expects: bool) -> Result<(), Error> {
         {
             let mut entry = self.entry();
             entry.child_pid = Some(child.pid);
             entry.child_token = Some(child.token);
             entry.child_pid_start_time = Some(now_ms());
+            entry.ready = expects.then_some(false);
         }
         self.write()
+    }
+
+    /// The command runs again: nothing is known of this run yet.
+    pub fn restarted(&mut self, child: Child, expects: bool) -> Result<(), Error> {
+        {
+            let mut entry = self.entry();
+            entry.run_id += 1;
+            entry.state = State::Starting;
+            entry.port = None;
+            entry.ports = Vec::new();
+            entry.url = None;
+        }
+        self.spawned(child, expects)
+    }
+
+    /// Other ports were found, which may say that it is ready.
+    pub fn found(&mut self, ports: &Ports, change: Change) -> Result<(), Error> {
+        self.change(|entry| {
+            entry.port = ports.port;
+            entry.ports.clone_from(&ports.all);
+            entry.url.clone_from(&ports.url);
+            if change == Change::Ready {
+                now_ready(entry);
+            }
+        })
+    }
+
+    /// It is ready.
+    pub fn is_ready(&mut self) -> Result<(), Error> {
+        self.change(now_ready)
     }
 
     /// Changes the entry, and writes it where that made a difference.
@@ -134,6 +171,13 @@ impl Record {
             Some(registry) if self.written => registry.remove(&self.entry()).map(|_| ()),
             _ => Ok(()),
         }
+    }
+}
+
+fn now_ready(entry: &mut Entry) {
+    entry.ready = Some(true);
+    if entry.state == State::Starting {
+        entry.state = State::Running;
     }
 }
 

@@ -1,9 +1,8 @@
 //! The command's streams: what it writes goes to the client, what the client types goes to it.
 
-use super::link::Link;
 use crate::sys::pty::Pty;
 use crate::sys::tty::{self, Modes};
-use crate::wire::{Kind, Stream};
+use crate::wire::Stream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use std::io;
@@ -42,12 +41,14 @@ pub struct Relay {
     /// The last typed byte takes the meaning from the next one.
     quoted: bool,
     last_typed: Option<u8>,
+    /// Bytes that were typed in all, those that still wait included.
+    typed: u64,
 }
 
 impl Relay {
     /// A relay between these ends and whoever is linked.
     pub fn new(ends: Ends) -> Self {
-        Self { ends, buffer: Vec::new(), quoted: false, last_typed: None }
+        Self { ends, buffer: Vec::new(), quoted: false, last_typed: None, typed: 0 }
     }
 
     /// The PTY, in terminal mode.
@@ -58,9 +59,8 @@ impl Relay {
         }
     }
 
-    /// Adds the ends that are to be waited for; in the order of [`Self::ready`].
-    pub fn watch<'a>(&'a self, set: &mut Vec<PollFd<'a>>, link: Option<&Link>) {
-        let room = |stream| link.is_none_or(|link| link.has_room(stream));
+    /// Adds the ends that are to be waited for, as far as there is room for what comes from them.
+    pub fn watch<'a>(&'a self, set: &mut Vec<PollFd<'a>>, room: impl Fn(Stream) -> bool) {
         match &self.ends {
             Ends::Terminal { pty, input, ended, .. } => {
                 let mut flags = PollFlags::empty();
@@ -87,18 +87,16 @@ impl Relay {
         }
     }
 
-    /// Reads what the command has written and sends it on. `look` sees each piece once. How much there
-    /// was.
-    pub fn read(&mut self, mut link: Option<&mut Link>, mut look: impl FnMut(&[u8])) -> usize {
+    /// Reads once from each stream that has room, and hands each piece to `take`.
+    pub fn read(&mut self, room: impl Fn(Stream) -> bool, mut take: impl FnMut(Stream, &[u8])) -> Read {
         if self.buffer.is_empty() {
             self.buffer = vec![0; READ];
         }
-        let mut total = 0;
+        let mut read = Read::default();
         for stream in [Stream::Out, Stream::Err] {
-            if link.as_ref().is_some_and(|link| !link.has_room(stream)) {
+            if !room(stream) {
                 continue;
             }
-            let mut ended = false;
             let count = match (&mut self.ends, stream) {
                 (Ends::Terminal { pty, ended: at_end, .. }, Stream::Out) => {
                     let (count, end) = read_once(&*pty, &mut self.buffer);
@@ -109,28 +107,19 @@ impl Relay {
                 (Ends::Pipe { out: end, .. }, Stream::Out) | (Ends::Pipe { err: end, .. }, Stream::Err) => {
                     let Some(pipe) = end.as_ref() else { continue };
                     let (count, at_end) = read_once(pipe, &mut self.buffer);
-                    ended = at_end;
                     if at_end {
                         *end = None;
+                        read.out_ended |= stream == Stream::Out;
                     }
                     count
                 }
             };
             if count > 0 {
-                total += count;
-                if let Some(link) = &mut link {
-                    link.send_output(stream, &self.buffer[..count]);
-                }
-                look(&self.buffer[..count]);
-            }
-            if ended
-                && stream == Stream::Out
-                && let Some(link) = &mut link
-            {
-                link.send(Kind::EndOfOutput, &[]);
+                read.count += count;
+                take(stream, &self.buffer[..count]);
             }
         }
-        total
+        read
     }
 
     /// Whether every end has been read to its end.
@@ -176,6 +165,7 @@ impl Relay {
         let Ends::Terminal { pty, input, .. } = &mut self.ends else { return Typed::default() };
         let raised = raised(pty, bytes, &mut self.quoted);
         self.last_typed = bytes.last().copied().or(self.last_typed);
+        self.typed += bytes.len() as u64;
         let mut rest = bytes;
         if input.is_empty() {
             let done = put(pty, rest);
@@ -194,6 +184,12 @@ impl Relay {
         let done = put(pty, input);
         input.drain(..done);
         done
+    }
+
+    /// How many bytes were ever typed, and how many of them wait for the terminal to take them.
+    pub fn typed(&self) -> (u64, usize) {
+        let waiting = if let Ends::Terminal { input, .. } = &self.ends { input.len() } else { 0 };
+        (self.typed, waiting)
     }
 
     /// Whether nothing waits for the terminal, and the last key has its whole meaning.
@@ -227,6 +223,15 @@ impl Relay {
         }
         self.type_in(&[end]);
     }
+}
+
+/// What a read has found.
+#[derive(Default)]
+pub struct Read {
+    /// Bytes, of all streams.
+    pub count: usize,
+    /// Nobody writes to standard output any more.
+    pub out_ended: bool,
 }
 
 /// What became of typed bytes.

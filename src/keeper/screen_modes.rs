@@ -4,8 +4,9 @@
 //! Sequences as in ECMA-48 and xterm's ctlseqs; only those are followed that outlive their writer to the user's harm.
 
 use memchr::memchr;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::ops::BitOr;
 
 /// Private modes (DECSET, `CSI ? n h`) that are followed, and whether a terminal has them on by itself.
 const MODES: &[(u16, bool)] = &[
@@ -34,6 +35,15 @@ const MODES: &[(u16, bool)] = &[
     (1049, false),
 ];
 
+/// The alternate screen, in its forms.
+const ALTERNATE: [u16; 3] = [47, 1047, 1049];
+
+/// Switched on again for somebody who comes later, it would hold up all that he is shown.
+const SYNCHRONIZED: u16 = 2026;
+
+/// Entries of the keyboard's stack that are remembered; terminals keep a handful themselves.
+const PUSHED: usize = 16;
+
 /// The longest sequence that is understood; those above are shorter, and what is longer is none of them.
 const LONGEST: usize = 64;
 
@@ -42,10 +52,10 @@ const LONGEST: usize = 64;
 pub struct ScreenModes {
     /// Private modes that are not as a terminal has them by itself.
     changed: BTreeSet<u16>,
-    /// Switched otherwise: what undoes each.
-    others: BTreeSet<Other>,
-    /// Entries on the stack of keyboard modes (kitty).
-    pushed: u32,
+    /// Switched otherwise, and by what.
+    others: BTreeMap<Other, Vec<u8>>,
+    /// The stack of keyboard modes (kitty): what pushed each.
+    pushed: Vec<Vec<u8>>,
     /// The beginning of a sequence whose rest is still to come.
     partial: Vec<u8>,
 }
@@ -75,9 +85,26 @@ impl Other {
     }
 }
 
+/// What a piece of output had in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Something was switched.
+    pub switched: bool,
+    /// There was more than text and colours: the cursor may have moved.
+    pub moved: bool,
+}
+
+impl BitOr for Seen {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self { switched: self.switched | other.switched, moved: self.moved | other.moved }
+    }
+}
+
 impl ScreenModes {
-    /// The next piece of output; whether anything was switched.
-    pub fn look(&mut self, bytes: &[u8]) -> bool {
+    /// The next piece of output.
+    pub fn look(&mut self, bytes: &[u8]) -> Seen {
         if self.partial.is_empty() {
             return self.scan(bytes);
         }
@@ -88,13 +115,13 @@ impl ScreenModes {
         let begun = joined.len() - room;
         match sequence(&joined) {
             Sequence::Whole(length) => {
-                let changed = self.apply(&joined[..length]);
+                let seen = self.apply(&joined[..length]);
                 let used = length.saturating_sub(begun);
-                self.scan(&bytes[used..]) | changed
+                self.scan(&bytes[used..]) | seen
             }
             Sequence::Cut if room == bytes.len() && joined.len() < LONGEST => {
                 self.partial = joined;
-                false
+                Seen::default()
             }
             Sequence::Cut => self.scan(bytes),
         }
@@ -103,11 +130,11 @@ impl ScreenModes {
     /// Undoes everything that is switched; empty where nothing is.
     pub fn undo(&self) -> Vec<u8> {
         let mut text = String::new();
-        for other in &self.others {
+        for other in self.others.keys() {
             text.push_str(other.undo());
         }
-        if self.pushed > 0 {
-            let _ = write!(text, "\x1b[<{}u", self.pushed);
+        if !self.pushed.is_empty() {
+            let _ = write!(text, "\x1b[<{}u", self.pushed.len());
         }
         for (mode, own) in MODES.iter().filter(|(mode, _)| self.changed.contains(mode)) {
             let _ = write!(text, "\x1b[?{mode}{}", if *own { 'h' } else { 'l' });
@@ -119,8 +146,30 @@ impl ScreenModes {
         text.into_bytes()
     }
 
-    fn scan(&mut self, bytes: &[u8]) -> bool {
-        let mut changed = false;
+    /// Whether the alternate screen is shown.
+    pub fn is_alternate(&self) -> bool {
+        ALTERNATE.iter().any(|mode| self.changed.contains(mode))
+    }
+
+    /// Whether arrows and their kin are sent in their application form (DECCKM).
+    pub fn has_application_keys(&self) -> bool {
+        self.changed.contains(&1)
+    }
+
+    /// Switches a terminal that has its own modes to these, but for the screen that is shown.
+    pub fn redo(&self) -> Vec<u8> {
+        let mut redone = self.pushed.concat();
+        redone.extend(self.others.values().flatten());
+        for (mode, own) in MODES.iter().filter(|(mode, _)| self.changed.contains(mode)) {
+            if !ALTERNATE.contains(mode) && *mode != SYNCHRONIZED {
+                redone.extend_from_slice(format!("\x1b[?{mode}{}", if *own { 'l' } else { 'h' }).as_bytes());
+            }
+        }
+        redone
+    }
+
+    fn scan(&mut self, bytes: &[u8]) -> Seen {
+        let mut seen = Seen::default();
         let mut rest = bytes;
         while let Some(at) = memchr(ESCAPE, rest) {
             rest = &rest[at..];
@@ -130,25 +179,32 @@ impl ScreenModes {
             }
             match sequence(rest) {
                 Sequence::Whole(length) => {
-                    changed |= self.apply(&rest[..length]);
+                    seen = seen | self.apply(&rest[..length]);
                     rest = &rest[length..];
                 }
                 Sequence::Cut if rest.len() < LONGEST => {
                     self.partial = rest.to_vec();
-                    return changed;
+                    return seen;
                 }
                 Sequence::Cut => rest = &rest[1..],
             }
         }
-        changed
+        seen
     }
 
-    /// Takes one whole sequence; whether it switched anything.
-    fn apply(&mut self, sequence: &[u8]) -> bool {
+    /// Takes one whole sequence.
+    fn apply(&mut self, sequence: &[u8]) -> Seen {
+        // A line erased behind its text is what logs and spinners do, and `ESC ( B` comes with tput's colours.
+        let stays = matches!(sequence, [_, b'[', .., b'm' | b'K'] | [_, b'(', b'B']);
+        Seen { switched: self.switches(sequence), moved: !stays }
+    }
+
+    /// Follows one whole sequence; whether it switched anything.
+    fn switches(&mut self, sequence: &[u8]) -> bool {
         match sequence {
-            [_, b'='] => self.others.insert(Other::Keypad),
-            [_, b'>'] => self.others.remove(&Other::Keypad),
-            [_, b'(', set] => self.switch(Other::Charset, *set != b'B'),
+            [_, b'='] => self.switch(Other::Keypad, sequence, true),
+            [_, b'>'] => self.switch(Other::Keypad, sequence, false),
+            [_, b'(', set] => self.switch(Other::Charset, sequence, *set != b'B'),
             [_, b'c'] => {
                 let was_clean = self.undo().is_empty();
                 *self = Self::default();
@@ -156,23 +212,27 @@ impl ScreenModes {
             }
             [_, b'[', b'?', modes @ .., last @ (b'h' | b'l')] => self.private(modes, *last == b'h'),
             [_, b'[', b'>', .., b'u'] => {
-                self.pushed += 1;
+                if self.pushed.len() < PUSHED {
+                    self.pushed.push(sequence.to_vec());
+                }
                 true
             }
             [_, b'[', b'<', count @ .., b'u'] => {
-                let popped = number(count).map_or(1, |count| u32::from(count).max(1));
-                let before = self.pushed;
-                self.pushed = before.saturating_sub(popped);
+                let popped = number(count).map_or(1, |count| usize::from(count).max(1));
+                let before = self.pushed.len();
+                self.pushed.truncate(before.saturating_sub(popped));
                 before > 0
             }
-            [_, b'[', b'=', flags @ .., b'u'] => self.switch(Other::KeyboardFlags, flags.first() != Some(&b'0')),
-            [_, b'[', b'>', b'4', b';', level, b'm'] => self.switch(Other::ModifiedKeys, *level != b'0'),
-            [_, b'[', b'>', b'4', .., b'm'] => self.others.remove(&Other::ModifiedKeys),
+            [_, b'[', b'=', flags @ .., b'u'] => {
+                self.switch(Other::KeyboardFlags, sequence, flags.first() != Some(&b'0'))
+            }
+            [_, b'[', b'>', b'4', b';', level, b'm'] => self.switch(Other::ModifiedKeys, sequence, *level != b'0'),
+            [_, b'[', b'>', b'4', .., b'm'] => self.switch(Other::ModifiedKeys, sequence, false),
             [_, b'[', shape @ .., b' ', b'q'] => {
-                self.switch(Other::CursorShape, number(shape).is_some_and(|shape| shape != 0))
+                self.switch(Other::CursorShape, sequence, number(shape).is_some_and(|shape| shape != 0))
             }
             [_, b'[', region @ .., b'r'] if region.iter().all(|byte| byte.is_ascii_digit() || *byte == b';') => {
-                self.switch(Other::ScrollRegion, region.iter().any(u8::is_ascii_digit))
+                self.switch(Other::ScrollRegion, sequence, region.iter().any(u8::is_ascii_digit))
             }
             _ => false,
         }
@@ -188,8 +248,8 @@ impl ScreenModes {
         changed
     }
 
-    fn switch(&mut self, what: Other, on: bool) -> bool {
-        if on { self.others.insert(what) } else { self.others.remove(&what) }
+    fn switch(&mut self, what: Other, by: &[u8], on: bool) -> bool {
+        if on { self.others.insert(what, by.to_vec()).is_none() } else { self.others.remove(&what).is_some() }
     }
 }
 
@@ -281,7 +341,7 @@ mod tests {
     fn a_sequence_is_seen_however_it_is_cut() {
         let output = "some \x1b[?1049h text \x1b[?25;1003h\x1b[?25l and \x1b(0 more".as_bytes();
         let mut whole = ScreenModes::default();
-        assert!(whole.look(output));
+        assert_eq!(whole.look(output), Seen { switched: true, moved: true });
         for size in 1..output.len() {
             let mut cut = ScreenModes::default();
             for piece in output.chunks(size) {
@@ -289,6 +349,26 @@ mod tests {
             }
             assert_eq!(whole.undo(), cut.undo(), "in pieces of {size}");
         }
+    }
+
+    #[test]
+    fn a_terminal_that_comes_later_is_switched_likewise() {
+        let mut modes = ScreenModes::default();
+        modes.look(b"\x1b[?1049h\x1b[?1;2004;2026h\x1b[?25l\x1b=\x1b[3;10r\x1b[>1u\x1b[5 q");
+        assert!(modes.is_alternate() && modes.has_application_keys());
+        let mut later = ScreenModes::default();
+        later.look(&modes.redo());
+        assert!(!later.is_alternate());
+        later.look(b"\x1b[?1049;2026h");
+        assert_eq!(later.undo(), modes.undo());
+        assert_eq!(ScreenModes::default().redo(), b"");
+    }
+
+    #[test]
+    fn text_and_colours_move_nothing() {
+        let moved = |output: &str| ScreenModes::default().look(output.as_bytes()).moved;
+        assert!(!moved("\x1b[32mgreen\x1b[0m\r\n\x1b[2Kline\x1b[38:2:1:2:3mtrue\x1b[K"));
+        assert!(moved("\x1b[1A") && moved("\x1b[2;2Hx") && moved("\x1b7") && moved("\x1b[?25l"));
     }
 
     #[test]

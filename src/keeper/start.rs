@@ -1,28 +1,35 @@
 //! The start of a run: what it is about, its entry and socket, the start hooks, and then the command.
 
+use super::clients::Clients;
 use super::life::{GroupSignals, Phase};
-use super::link::{Link, Request};
+use super::link::{Link, Request, Role};
 use super::mailbox::{Mailbox, Message, Post};
 use super::outer::Outer;
+use super::output::Output;
 use super::record::{Birth, Record};
 use super::relay::Relay;
+use super::restart::Then;
+use super::sends::Sends;
 use super::{Endpoint, Job, Keeper, REFRESH, Ready, ScreenModes, Terminated, command};
 use crate::config;
 use crate::error::{Error, not_started, reason};
 use crate::hooks::{Event, Hooks, Notice, Outcome, Runner};
+use crate::log;
 use crate::ping;
-use crate::project;
+use crate::project::{self, signature};
 use crate::registry::entry::Mode;
 use crate::sweep::INSTANCE_VARIABLE;
 use crate::sys::pty::Pty;
 use crate::sys::signal::{self, Signals};
 use crate::sys::timer::Timer;
 use crate::sys::{inherited, memory, process};
-use crate::wire::{Failed, KEEPER, Kind, Started, Streams, VERSION};
+use crate::wire::{Decoder, Failed, KEEPER, Kind, Started, Streams, VERSION};
 use rustix::fd::OwnedFd;
+use std::collections::VecDeque;
 use std::env;
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -48,9 +55,8 @@ const CAUGHT: [i32; 9] = [
     libc::SIGCONT,
 ];
 
-/// Takes the request and does all that comes before the loop.
-pub fn start(socket: OwnedFd, pty: Option<Pty>) -> Result<Keeper, Error> {
-    let inherited = inherited::descriptors();
+/// Makes this process a keeper: what it is called, what it catches, and what it must not die of.
+fn become_keeper() -> Result<Signals, Error> {
     let signals = Signals::catch(&CAUGHT).map_err(|error| Error::system("catch signals", error))?;
     // The command does not stand in the keeper's arguments: `pkill -f vite` must find vite alone.
     process::retitle(&["wrap", KEEPER]);
@@ -61,45 +67,87 @@ pub fn start(socket: OwnedFd, pty: Option<Pty>) -> Result<Keeper, Error> {
     signal::ignore(libc::SIGTTOU);
     process::become_subreaper(true);
     memory::give_back_large_blocks();
-    let mut link = Link::new(socket);
+    Ok(signals)
+}
+
+/// What the client is to this run, and all that is known of its terminal.
+fn introduce(link: &mut Link, request: &Request) {
+    if request.launch.detached {
+        link.role = Role::Launcher;
+        return;
+    }
+    link.process = client();
+    link.outer = outer(request, link.process);
+    if let Streams::Terminal { size, foreground, modes, .. } = &request.launch.streams {
+        // Without a terminal of its own (`--pty`) it has no size to keep to.
+        link.size = modes.is_some().then_some(*size);
+        link.in_foreground = *foreground;
+    }
+}
+
+/// Takes the request and does all that comes before the loop.
+pub fn start(socket: OwnedFd, pty: Option<Pty>) -> Result<Keeper, Error> {
+    let mut inherited = inherited::descriptors();
+    let signals = become_keeper()?;
+    let mut clients = Clients::default();
+    let mut link = Link::new(clients.draw_id(), Role::First, socket, Decoder::default());
     let request = link.receive()?;
-    let mut inherited = inherited;
     if request.launch.detached {
         // Whoever waits for the end of a pipe of theirs waits for a command that they asked to leave behind.
         inherited::close(&std::mem::take(&mut inherited));
         inherited::replace_by_null(&[1, 2]);
     }
-    let client = client();
-    link.outer = outer(&request, client);
+    introduce(&mut link, &request);
     let given = link.outer.as_ref().map(|outer| outer.saved.clone());
 
-    let (prepared, ends) = match command::prepare(&request, pty) {
+    let (prepared, ends) = match command::prepare(&request.launch.streams, pty) {
         Ok(done) => done,
         Err(error) => {
             link.send(Kind::Bare, error.to_string().as_bytes());
-            link.finish();
+            link.finish(None);
             return Err(error);
         }
     };
     let cwd = env::current_dir().unwrap_or_default();
     let project = project::detect(&cwd, &request.command, &|name| env::var_os(name));
     let (config, warnings) = config::load(config::project_file(&cwd, &project.root).as_deref());
-    let mode = match request.launch.streams {
-        Streams::Terminal { .. } => Mode::Terminal,
-        Streams::Pipe { .. } => Mode::Pipe,
+    let (mode, terminal) = match request.launch.streams {
+        Streams::Terminal { size, .. } => (Mode::Terminal, Some(size)),
+        Streams::Pipe { .. } => (Mode::Pipe, None),
     };
     let name = request.launch.name.clone().or_else(|| config.name.clone()).unwrap_or_else(|| project.name.clone());
     let (record, lost) = Record::new(Birth { project: &project, name, command: &request.command, mode });
     let wanted = request.launch.port.or(config.port);
-    let ready = Ready::new(record.entry().instance_id.clone(), wanted, project.ports.clone(), &config.ready);
+    let ready = Ready::new(record.entry().instance_id.clone(), wanted, project.ports.clone(), &config);
+    record.entry().health_path.clone_from(&config.health_path);
+    record.entry().asked_port = request.launch.port;
     let now = Instant::now();
+    let mailbox = Mailbox::new()?;
+    let log = log::path_of(&record.entry().instance_id);
+    record.entry().log_path = log.as_ref().map(|path| path.to_string_lossy().into_owned());
+    clients.add(link);
     let mut keeper = Keeper {
-        link: Some(link),
+        clients,
+        output: Output::new(log, terminal, mailbox.post()),
         relay: Relay::new(ends),
+        kept: command::keep_outputs(&request.launch.streams),
+        streams: request.launch.streams,
+        out_ended: false,
+        fitted: None,
+        then: Then::End,
+        stopper: None,
+        sends: Sends::default(),
+        waiting_input: VecDeque::new(),
+        base: None,
+        additions: Vec::new(),
+        asked_port: request.launch.port,
+        wanted_port: wanted,
+        asking: None,
+        log_stuck_since: None,
         phase: Phase::Preparing,
         record,
         endpoint: None,
-        mailbox: Mailbox::new()?,
+        mailbox,
         timer: Timer::new().map_err(|error| Error::system("make a timer", error))?,
         signals,
         group_signals: GroupSignals::default(),
@@ -111,7 +159,6 @@ pub fn start(socket: OwnedFd, pty: Option<Pty>) -> Result<Keeper, Error> {
         child: None,
         job: Job::Running,
         was_interrupted: false,
-        client,
         drained: 0,
         given,
         started: now,
@@ -195,13 +242,15 @@ impl Keeper {
     pub(super) fn prepared(&mut self, outcome: Outcome) {
         let Some(prepared) = self.prepared.take() else { return };
         if let Some(reason) = outcome.refused {
-            self.fail(REFUSED, format!("a start hook refused to run `{}`: {reason}", self.command[0].display()));
+            self.fail(REFUSED, &format!("a start hook refused to run `{}`: {reason}", self.command[0].display()));
             return;
         }
         let mut environment = self.environment();
         environment.extend(outcome.env.into_iter().map(|(name, value)| (name, value.map(OsString::from))));
-        let words = command::addressed(&self.command, self.client.map(|(pid, _)| pid));
-        let spawned = command::spawn(prepared, &words, &environment, &self.relay.ends);
+        let client = self.clients.iter().next().and_then(|link| link.process);
+        let words = command::addressed(&self.command, client.map(|(pid, _)| pid));
+        let spawned = command::spawn(prepared, &words, None, &environment, &self.relay.ends, &self.kept);
+        self.additions = environment;
         inherited::close(&self.inherited);
         let child = match spawned {
             Ok(child) => child,
@@ -212,34 +261,54 @@ impl Keeper {
             }
             Err(error) => {
                 let (code, message) = not_started(&self.command[0], &error);
-                self.fail(code, message);
+                self.fail(code, &message);
                 return;
             }
         };
         self.child = Some(child);
         self.phase = Phase::Running;
         self.ready.restart();
-        let path = self.record.path();
-        let started = {
-            let entry = self.record.entry();
-            Started {
-                version: VERSION,
-                pid: child.pid,
-                token: child.token,
-                instance_id: entry.instance_id.clone(),
-                name: entry.project_name.clone(),
-                entry: path,
-                grace: self.config.grace.as_millis() as u64,
-            }
-        };
-        if let Some(link) = &mut self.link {
+        let started = self.started_frame();
+        for link in self.clients.iter_mut() {
             link.send_json(Kind::Started, &started);
         }
-        let result = self.record.spawned(child);
+        // The command runs while this is read.
+        let signature = self.signature();
+        self.record.entry().config_signature = Some(signature);
+        let result = self.record.spawned(child, self.ready.expects());
         self.registry_result(result);
         // The command has its streams: ours would keep a pipe of the caller's open after it closed its own.
         inherited::replace_by_null(&[1, 2]);
         ping::send(&self.config.center, self.record.entry().public());
+    }
+
+    /// What a client has to know of the run.
+    pub(super) fn started_frame(&self) -> Started {
+        let entry_path = self.record.path();
+        let child = self.child.map_or((0, 0), |child| (child.pid, child.token));
+        let entry = self.record.entry();
+        Started {
+            version: VERSION,
+            pid: child.0,
+            token: child.1,
+            instance_id: entry.instance_id.clone(),
+            name: entry.project_name.clone(),
+            entry: entry_path,
+            grace: self.config.grace.as_millis() as u64,
+            ready_timeout: self.config.ready.timeout.as_millis() as u64,
+            detach_keys: self.config.detach_keys.filter(|_| self.relay.pty().is_some()),
+        }
+    }
+
+    /// What the command was configured by, as it is now.
+    pub(super) fn signature(&self) -> String {
+        let cwd = env::current_dir().unwrap_or_default();
+        let root = self.record.entry().project_root.clone();
+        let root = Path::new(&root);
+        let settings = config::project_file(&cwd, root).unwrap_or_else(|| root.join(config::PROJECT_FILE));
+        let (command, env_files) = (&self.command, &self.config.env_files);
+        let run = signature::Run { cwd: &cwd, root, command, settings: &settings, env_files };
+        signature::of(&run, &|name| env::var_os(name))
     }
 
     /// What the command's environment has more than ours.
@@ -254,17 +323,17 @@ impl Keeper {
 
     /// The client is to do without us.
     fn bare(&mut self, reason: &str) {
-        if let Some(mut link) = self.link.take() {
+        for mut link in self.clients.take() {
             link.send(Kind::Bare, reason.as_bytes());
-            link.finish();
+            link.finish(None);
         }
         self.phase = Phase::Over(crate::wire::Ended::Code(0));
     }
 
     /// Nothing was started: tell why, and end.
-    fn fail(&mut self, code: u8, message: String) {
-        if let Some(link) = &mut self.link {
-            link.send_json(Kind::Failed, &Failed { code, message });
+    fn fail(&mut self, code: u8, message: &str) {
+        for link in self.clients.iter_mut() {
+            link.send_json(Kind::Failed, &Failed { code, message: message.to_owned() });
         }
         self.phase = Phase::Over(crate::wire::Ended::Code(i32::from(code)));
     }

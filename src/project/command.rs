@@ -45,6 +45,17 @@ static COMPOSE_OPTIONS: &[&str] = &[
     "--tlscert", "--tlskey",
 ];
 
+/// The package managers that run scripts by name.
+static MANAGERS: &[&str] = &["npm", "pnpm", "yarn", "yarnpkg", "bun"];
+/// Their options that name the directory of the package.
+static DIRECTORIES: &[&str] = &["--prefix", "-C", "--dir", "--cwd"];
+/// Their options that name packages of a workspace.
+static WORKSPACES: &[&str] = &["-w", "--workspace", "-F", "--filter"];
+/// npm's words for a script of the next word's name, and the scripts that it runs by their own (`npm help`).
+static RUN: &[&str] = &["run", "run-script"];
+static NPM_SCRIPTS: &[(&str, &str)] =
+    &[("start", "start"), ("stop", "stop"), ("restart", "restart"), ("test", "test"), ("tst", "test"), ("t", "test")];
+
 /// The kind of project that a command works on, where its program tells.
 pub(super) fn about(command: &[OsString]) -> Option<Kind> {
     if compose_arguments(command).is_some() {
@@ -61,6 +72,35 @@ pub(super) fn about(command: &[OsString]) -> Option<Kind> {
 pub(super) fn compose_files(command: &[OsString]) -> Vec<&OsStr> {
     let (values, _) = options(compose_arguments(command).unwrap_or_default(), COMPOSE_OPTIONS);
     values.into_iter().filter(|(option, _)| ["-f", "--file"].contains(option)).map(|(_, file)| file).collect()
+}
+
+/// The script that a command of a package manager runs, and the directory of its package where it names one. `None`
+/// for any other command, and for the packages of a workspace, whose manifests are elsewhere.
+pub(super) fn script(command: &[OsString]) -> Option<(&str, Option<&OsStr>)> {
+    let (mut manager, mut arguments) = program(command)?;
+    if manager == "corepack" {
+        (manager, arguments) = program(arguments)?;
+    }
+    if !MANAGERS.contains(&manager) {
+        return None;
+    }
+    let with_value = [DIRECTORIES, WORKSPACES].concat();
+    let (mut given, rest) = options(arguments, &with_value);
+    let (word, rest) = rest.split_first()?;
+    let word = word.to_str()?;
+    let script = if RUN.contains(&word) {
+        let (more, rest) = options(rest, &with_value);
+        given.extend(more);
+        rest.first()?.to_str()?
+    } else if manager == "npm" {
+        NPM_SCRIPTS.iter().find(|(name, _)| *name == word)?.1
+    } else {
+        word
+    };
+    if given.iter().any(|(option, _)| WORKSPACES.contains(option)) {
+        return None;
+    }
+    Some((script, given.last().map(|(_, dir)| *dir)))
 }
 
 /// What follows `docker compose` or `docker-compose`.

@@ -18,7 +18,7 @@ static OVERRIDES: &[&str] =
     &["compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml"];
 
 /// Files of one command. People name two or three.
-const MAX_FILES: usize = 32;
+pub(super) const MAX_FILES: usize = 32;
 /// Ports of one project: more than any table shows. A range can hold all 65535.
 const MAX_PORTS: usize = 64;
 /// Nodes of one file, those that aliases stand for included. The longest compose files have some thousand; this

@@ -11,6 +11,7 @@ mod levels;
 mod manifests;
 mod package_json;
 mod ports;
+pub mod signature;
 mod variables;
 
 pub use dev::{Candidate, DevCommand, dev_command};

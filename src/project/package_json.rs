@@ -1,7 +1,9 @@
 //! package.json: its name, its dev script, and the package manager that runs it.
 
+use super::command;
 use crate::files::{self, MANIFEST_BYTES};
 use serde_json::Value;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The file.
@@ -31,6 +33,26 @@ pub(super) fn script(dir: &Path) -> Option<&'static str> {
     SCRIPTS.iter().copied().find(|name| is_there(name))
 }
 
+/// The package.json and the script of it that a command of a package manager runs: `npm run dev`, `pnpm dev`,
+/// `yarn start`. `None` for any other command, and where there is no such script.
+pub(super) fn runs(cwd: &Path, dirs: &[PathBuf], command: &[OsString]) -> Option<(PathBuf, String)> {
+    let (script, elsewhere) = command::script(command)?;
+    let path = match elsewhere {
+        Some(dir) => cwd.join(dir).join(FILE),
+        None => dirs.iter().map(|dir| dir.join(FILE)).find(|path| path.exists())?,
+    };
+    let text = files::read_bounded(&path, MANIFEST_BYTES).ok()??;
+    lines(&text, script)?[1].is_some().then(|| (path, script.to_owned()))
+}
+
+/// What a manager runs for a script: the one before it, itself, and the one after it. `None` where the text is no
+/// package.json.
+pub(super) fn lines(text: &str, script: &str) -> Option<[Option<String>; 3]> {
+    let package: Value = serde_json::from_str(text).ok()?;
+    let line = |name: &str| Some(package.get("scripts")?.get(name)?.as_str()?.to_owned());
+    Some([line(&format!("pre{script}")), line(script), line(&format!("post{script}"))])
+}
+
 /// The package manager of the package in the first of `dirs`: what `packageManager` says, else whose lock file lies
 /// there; for a member of a workspace the same above it; else npm, which comes with Node.
 pub(super) fn manager(dirs: &[PathBuf]) -> &'static str {
@@ -55,7 +77,7 @@ fn read(dir: &Path) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
+    use super::super::fixture::{Fixture, words};
     use super::*;
 
     #[test]
@@ -68,6 +90,48 @@ mod tests {
         ]);
         let scripts = ["a", "b", "c", "d", "none"].map(|folder| script(&tree.path(folder)));
         assert_eq!(scripts, [Some("dev"), Some("serve"), None, None, None]);
+    }
+
+    #[test]
+    fn the_script_that_a_command_runs_is_found_in_its_package() {
+        let tree = Fixture::new(&[
+            ("package.json", r#"{"scripts": {"dev": "x", "start": "y", "test": "z"}}"#),
+            ("web/package.json", r#"{"scripts": {"dev": "x"}}"#),
+            ("src/", ""),
+        ]);
+        let dirs = [tree.path("src"), tree.path("")];
+        let found = |line: &str| runs(&dirs[0], &dirs, &words(line));
+        let here = |script: &str| Some((tree.path("package.json"), script.to_owned()));
+        for (line, script) in [
+            ("npm run dev", "dev"),
+            ("npm run-script --silent dev -- --port 3", "dev"),
+            ("npm -s start", "start"),
+            ("npm t", "test"),
+            ("pnpm dev", "dev"),
+            ("pnpm run dev", "dev"),
+            ("yarn start", "start"),
+            ("env A=b bun run dev", "dev"),
+            ("corepack yarn dev", "dev"),
+        ] {
+            assert_eq!(found(line), here(script), "{line}");
+        }
+        let web = Some((tree.path("src").join("../web/package.json"), "dev".to_owned()));
+        assert_eq!(found("npm --prefix ../web run dev"), web);
+        assert_eq!(found("pnpm -C ../web dev"), web);
+        for line in [
+            "npm run",
+            "npm run gone",
+            "npm dev",
+            "npm -w web run dev",
+            "pnpm --filter web dev",
+            "yarn",
+            "node dev",
+            "npx dev",
+            "vite",
+            "",
+        ] {
+            assert_eq!(found(line), None, "{line}");
+        }
     }
 
     #[test]

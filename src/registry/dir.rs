@@ -13,7 +13,7 @@ use std::path::Path;
 const OTHERS: u32 = 0o077;
 
 /// Opens a directory of ours. `None` where there is none.
-pub(super) fn open(path: &Path) -> Result<Option<OwnedFd>, Error> {
+pub(crate) fn open(path: &Path) -> Result<Option<OwnedFd>, Error> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match fs::open(path, flags, Mode::empty()) {
         Ok(fd) => check(&fd, path).map(|()| Some(fd)),
@@ -24,7 +24,7 @@ pub(super) fn open(path: &Path) -> Result<Option<OwnedFd>, Error> {
 }
 
 /// Opens a directory of ours, and makes it first where there is none. What it lies in has to exist.
-pub(super) fn make(path: &Path) -> Result<OwnedFd, Error> {
+pub(crate) fn make(path: &Path) -> Result<OwnedFd, Error> {
     if let Some(fd) = open(path)? {
         return Ok(fd);
     }
@@ -37,9 +37,17 @@ pub(super) fn make(path: &Path) -> Result<OwnedFd, Error> {
     open(path)?.ok_or_else(|| Error::file("open", path, Errno::NOENT.into()))
 }
 
+/// As [`make`], with whatever is missing above it, all of it ours alone: a first run finds no `~/.local/state`.
+pub(crate) fn make_all(path: &Path) -> Result<OwnedFd, Error> {
+    if let Some(parent) = path.parent().filter(|parent| !parent.exists()) {
+        make_all(parent)?;
+    }
+    make(path)
+}
+
 /// Refuses a place in which another user could replace what we make: a directory of another user's (unless it is
 /// root's), or one that everybody may write to (unless it is sticky, as /tmp is).
-pub(super) fn check_parent(path: &Path) -> Result<(), Error> {
+pub(crate) fn check_parent(path: &Path) -> Result<(), Error> {
     let parent = path.parent().unwrap_or(path);
     let stat = fs::stat(parent).map_err(|error| Error::file("open", parent, error.into()))?;
     let mode = Mode::from_raw_mode(stat.st_mode);
@@ -54,7 +62,7 @@ pub(super) fn check_parent(path: &Path) -> Result<(), Error> {
 }
 
 /// The user that our files belong to.
-pub(super) fn ours() -> u32 {
+pub(crate) fn ours() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
@@ -101,6 +109,16 @@ mod tests {
         for (name, why) in [("file", "not a directory"), ("link", "symbolic link"), ("open", "mode is 755")] {
             let error = make(&path(name)).expect_err(name).to_string();
             assert!(error.contains(why) && error.contains("WRAP_DIR"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_above_is_made_as_private() {
+        let temp = tempfile::tempdir().expect("a directory");
+        make_all(&temp.path().join("a/b/c")).expect("made");
+        for path in ["a", "a/b", "a/b/c"] {
+            let mode = std::fs::metadata(temp.path().join(path)).expect("made").permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{path}");
         }
     }
 

@@ -58,6 +58,9 @@ pub struct Entry {
     /// The machine's name, for the same reason.
     #[serde(default)]
     pub host: String,
+    /// The directory of the project that the command is about.
+    #[serde(default)]
+    pub project_root: String,
     /// Every port that the command's tree listens on.
     #[serde(default)]
     pub ports: Vec<u16>,
@@ -67,6 +70,19 @@ pub struct Entry {
     /// Where the run stands.
     #[serde(default)]
     pub state: State,
+    /// Whether the app is ready: null where nothing tells, false as long as what tells has not come, also when it
+    /// counts as running by then.
+    #[serde(default)]
+    pub ready: Option<bool>,
+    /// Where its output is kept; null where it is kept nowhere.
+    #[serde(default)]
+    pub log_path: Option<String>,
+    /// What `--port` said, for another run.
+    #[serde(default)]
+    pub asked_port: Option<u16>,
+    /// What to ask the app for, to see whether it answers; a path that begins with `/`.
+    #[serde(default)]
+    pub health_path: Option<String>,
     /// Rises at each restart of the command within this instance.
     #[serde(default = "first_run")]
     pub run_id: u64,
@@ -88,7 +104,8 @@ pub struct Entry {
     /// The git branch at the start.
     #[serde(default)]
     pub branch: Option<String>,
-    /// A hash over what the run was configured by; a later difference means "restart needed".
+    /// What the run was configured by, each source with a hash ([`crate::project::signature`]); a later difference
+    /// means "restart needed".
     #[serde(default)]
     pub config_signature: Option<String>,
     /// When a sweep found the command without its keeper and asked the stale hook, epoch milliseconds. Written by

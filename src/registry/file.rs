@@ -71,28 +71,10 @@ pub(super) fn take(
 /// device or another user's file may have been planted there.
 pub(super) fn read(dir: BorrowedFd<'_>, file: &str, name: &str) -> Content {
     let corrupt = |why: &str| Content::Corrupt(why.to_owned());
-    let fd = match open(dir, file) {
-        Ok(fd) => fd,
-        Err(Errno::NOENT) => return Content::Gone,
-        Err(Errno::LOOP) => return corrupt("it is a symbolic link"),
-        // What open(2) says of a socket.
-        Err(Errno::NXIO) => return corrupt("it is not a file"),
-        Err(Errno::ACCESS) => return corrupt("it is not readable"),
-        Err(error) => return Content::Failed(error.into()),
+    let json = match bytes(dir, file) {
+        Ok(json) => json,
+        Err(content) => return content,
     };
-    match fs::fstat(&fd) {
-        Err(error) => return Content::Failed(error.into()),
-        Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
-            return corrupt("it is not a file");
-        }
-        Ok(stat) if stat.st_uid != ours() => return corrupt("it belongs to another user"),
-        Ok(stat) if stat.st_size > MAX_ENTRY as i64 => return corrupt("it is larger than 1 MiB"),
-        Ok(_) => {}
-    }
-    let mut json = Vec::new();
-    if let Err(error) = File::from(fd).take(MAX_ENTRY as u64).read_to_end(&mut json) {
-        return Content::Failed(error);
-    }
     let entry: Entry = match serde_json::from_slice(&json) {
         Ok(entry) => entry,
         Err(error) => return Content::Corrupt(error.to_string()),
@@ -105,6 +87,34 @@ pub(super) fn read(dir: BorrowedFd<'_>, file: &str, name: &str) -> Content {
         return corrupt("it has an impossible pid");
     }
     Content::Entry(Box::new(entry))
+}
+
+/// All that a file of ours holds; what stands there instead, where it is none.
+pub(super) fn bytes(dir: BorrowedFd<'_>, file: &str) -> Result<Vec<u8>, Content> {
+    let corrupt = |why: &str| Err(Content::Corrupt(why.to_owned()));
+    let fd = match open(dir, file) {
+        Ok(fd) => fd,
+        Err(Errno::NOENT) => return Err(Content::Gone),
+        Err(Errno::LOOP) => return corrupt("it is a symbolic link"),
+        // What open(2) says of a socket.
+        Err(Errno::NXIO) => return corrupt("it is not a file"),
+        Err(Errno::ACCESS) => return corrupt("it is not readable"),
+        Err(error) => return Err(Content::Failed(error.into())),
+    };
+    match fs::fstat(&fd) {
+        Err(error) => return Err(Content::Failed(error.into())),
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
+            return corrupt("it is not a file");
+        }
+        Ok(stat) if stat.st_uid != ours() => return corrupt("it belongs to another user"),
+        Ok(stat) if stat.st_size > MAX_ENTRY as i64 => return corrupt("it is larger than 1 MiB"),
+        Ok(_) => {}
+    }
+    let mut bytes = Vec::new();
+    match File::from(fd).take(MAX_ENTRY as u64).read_to_end(&mut bytes) {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(Content::Failed(error)),
+    }
 }
 
 pub(super) fn open(dir: BorrowedFd<'_>, name: &str) -> rustix::io::Result<OwnedFd> {

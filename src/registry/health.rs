@@ -31,6 +31,8 @@ pub enum Status {
     Dead,
     /// On another machine or in another container, and silent.
     Unknown,
+    /// It has ended, and only the history has it.
+    Stopped,
 }
 
 impl fmt::Display for Status {
@@ -45,6 +47,7 @@ impl fmt::Display for Status {
             Self::Restarting => "restarting",
             Self::Dead => "dead",
             Self::Unknown => "unknown",
+            Self::Stopped => "stopped",
         })
     }
 }

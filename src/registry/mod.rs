@@ -1,9 +1,11 @@
 //! The registry: which instances there are. One directory of the user's, one file per instance.
 
-mod dir;
+pub(crate) mod dir;
 pub mod entry;
 mod file;
 pub mod health;
+pub mod history;
+mod past;
 mod probe;
 mod socket;
 mod store;
@@ -12,6 +14,9 @@ pub mod target;
 use crate::error::Error;
 use crate::paths;
 use entry::Entry;
+use rustix::fs::FlockOperation;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -80,16 +85,34 @@ impl Registry {
         (registries, warnings)
     }
 
-    /// Removes the entry of an instance whose keeper we know to be dead, wherever it is kept.
-    pub fn forget(instance_id: &str, keeper: u32) -> Result<(), Error> {
-        for registry in Self::existing().0 {
-            let found = registry.read_all().entries.into_iter().map(|found| found.entry);
-            for entry in found.filter(|entry| entry.instance_id == instance_id && entry.pid == keeper) {
-                registry.remove(&entry)?;
-                registry.remove_socket(entry.short_id());
+    /// The entry of an instance, and the registry that it is in.
+    pub fn find(instance_id: &str) -> Option<(Self, Entry)> {
+        Self::existing().0.into_iter().find_map(|registry| registry.one(instance_id).map(|entry| (registry, entry)))
+    }
+
+    /// Removes an entry with its socket. `false` where another was faster.
+    pub fn forget(&self, entry: &Entry) -> Result<bool, Error> {
+        let removed = self.remove(entry)?;
+        if removed {
+            self.remove_socket(entry.short_id());
+        }
+        Ok(removed)
+    }
+
+    /// Waits until no other process holds the lock of this name, and holds it as long as the file is open in this
+    /// process: a fork does not inherit it (fcntl(2), record locks).
+    pub fn lock(&self, name: &str) -> Result<File, Error> {
+        let path = self.root.join(format!("{name}.lock"));
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        let file = options.open(&path).map_err(|error| Error::file("open", &path, error))?;
+        loop {
+            match rustix::fs::fcntl_lock(&file, FlockOperation::LockExclusive) {
+                Ok(()) => return Ok(file),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(Error::file("lock", &path, error.into())),
             }
         }
-        Ok(())
     }
 
     /// The directory itself.
@@ -102,6 +125,11 @@ impl Registry {
     pub fn socket_path(&self, short_id: &str) -> Option<PathBuf> {
         let path = self.sockets().join(format!("{short_id}.sock"));
         (path.as_os_str().len() <= MAX_SOCKET_PATH).then_some(path)
+    }
+
+    /// The directory of the entries, in which each write, and each end of an instance, is a change.
+    pub fn entries_dir(&self) -> PathBuf {
+        self.instances()
     }
 
     /// The file of the instance with this id.

@@ -4,6 +4,11 @@ use super::entry::Entry;
 use crate::api::{self, Method};
 use crate::sys::ports::{self, Listener};
 use crate::sys::{limit, process};
+use http_body_util::Empty;
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::HOST;
+use hyper_util::rt::TokioIo;
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -85,6 +90,30 @@ async fn keeper_answers(entry: &Entry) -> Option<bool> {
 /// The kernel accepts a connection for a program that hangs, as long as its queue has room. So a connect is only
 /// the half of it: the queue has to get shorter afterwards.
 async fn port_accepts(entry: &Entry, here: bool, table: &Table) -> Option<bool> {
+    let accepts = port_takes(entry, here, table).await?;
+    match (&entry.health_path, entry.port) {
+        (Some(path), Some(port)) if accepts => Some(answers_at(path, port).await),
+        _ => Some(accepts),
+    }
+}
+
+/// Whether the app answers at the path that was configured for that: others are none of ours to ask for.
+async fn answers_at(path: &str, port: u16) -> bool {
+    let asked = async {
+        let stream = match TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
+            Ok(stream) => stream,
+            Err(_) => TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.ok()?,
+        };
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+        tokio::task::spawn_local(connection);
+        let request = hyper::Request::get(path).header(HOST, format!("localhost:{port}"));
+        let response = sender.send_request(request.body(Empty::<Bytes>::new()).ok()?).await.ok()?;
+        Some(response.status().is_success() || response.status().is_redirection())
+    };
+    asked.await == Some(true)
+}
+
+async fn port_takes(entry: &Entry, here: bool, table: &Table) -> Option<bool> {
     let port = entry.port.filter(|_| here)?;
     if entry.detected_type == COMPOSE {
         return Some(

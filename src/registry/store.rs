@@ -101,6 +101,16 @@ impl Registry {
         listing
     }
 
+    /// The entry of one instance; `None` where there is none that can be read.
+    pub fn one(&self, instance_id: &str) -> Option<Entry> {
+        let name = file_name(instance_id).ok()?;
+        let dir = dir::open(&self.instances()).ok()??;
+        match read(dir.as_fd(), &name, &name) {
+            Content::Entry(entry) => Some(*entry),
+            _ => None,
+        }
+    }
+
     /// Whether an instance, or what is left of one, has this short id.
     pub fn short_id_taken(&self, short: &str) -> bool {
         if self.sockets().join(format!("{short}.sock")).symlink_metadata().is_ok() {
@@ -164,7 +174,7 @@ fn same(found: &Entry, meant: &Entry) -> bool {
 }
 
 /// The entry with its command line cut: a script given as an argument may be as long as an entry may not.
-fn shortened(entry: &Entry) -> Entry {
+pub(super) fn shortened(entry: &Entry) -> Entry {
     let cut = |text: &str| match text.char_indices().nth(KEPT_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -1,5 +1,6 @@
 //! For people: a line each, aligned, and coloured where that is wanted.
 
+pub use super::details::show;
 use super::{Shown, visible};
 use crate::registry::health::Status;
 use std::io::IsTerminal as _;
@@ -7,11 +8,13 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// A command is cut to the terminal's width, but never below this: less says nothing.
 const SHORTEST_COMMAND: usize = 16;
+/// What is not said, because it is as it should be.
+const HEALTHY: &str = "healthy";
 /// Between two columns.
 const GAP: &str = "  ";
 
 const BOLD: &str = "1";
-const DIM: &str = "2";
+pub(super) const DIM: &str = "2";
 const YELLOW: &str = "33";
 const RED: &str = "31";
 const CYAN: &str = "36";
@@ -119,17 +122,17 @@ impl Row {
             command: visible(&entry.command),
             url: visible(entry.url.as_deref().unwrap_or_default()),
             id: entry.short_id().to_owned(),
-            status: if shown.status == Status::Healthy { String::new() } else { shown.status.to_string() },
+            status: Some(shown.status_text()).filter(|text| text != HEALTHY).unwrap_or_default(),
             colour: match shown.status {
-                Status::Healthy => "",
-                Status::Starting | Status::Stopping | Status::Restarting | Status::Unknown => YELLOW,
+                Status::Stopped => DIM,
+                Status::Healthy | Status::Starting | Status::Stopping | Status::Restarting | Status::Unknown => YELLOW,
                 Status::Unresponsive | Status::Orphaned | Status::Dead => RED,
             },
         }
     }
 }
 
-fn painted(text: &str, colour: &str, wanted: bool) -> String {
+pub(super) fn painted(text: &str, colour: &str, wanted: bool) -> String {
     if wanted && !colour.is_empty() && !text.is_empty() {
         format!("\x1b[{colour}m{text}\x1b[0m")
     } else {
@@ -153,7 +156,7 @@ fn cut(text: &str, columns: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::shown;
+    use super::super::tests::{shown, stopped};
     use super::*;
 
     const PIPE: Screen = Screen { terminal: false, colour: false, width: None };
@@ -183,6 +186,16 @@ mod tests {
         let text = list(&[instance], 0, Screen { colour: true, ..screen });
         assert!(text.contains("\x1b[1mweb@3000\x1b[0m") && text.lines().count() == 1, "{text:?}");
         assert!(list(&[], 0, screen).starts_with("nothing is running"));
+    }
+
+    #[test]
+    fn the_ended_have_their_end_in_the_last_column() {
+        let mut stale = shown("web", "npm run dev", Some(3000));
+        stale.changed = vec!["/p/package.json#dev".into()];
+        let text = list(&[stale, stopped("web", Some(1))], 0, PIPE);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with("  abc123  healthy, restart needed"), "{text}");
+        assert!(lines[1].ends_with("  abc123  stopped, exit 1 after 2 m 5 s"), "{text}");
     }
 
     #[test]

@@ -1,32 +1,70 @@
-//! For programs: the entry's own fields, with `status` and `uptime`.
+//! For programs: the entry's own fields, with what wrap knows beside them.
 
 use super::{Shown, is_hidden, push_escaped};
 use crate::registry::entry::Entry;
 use crate::registry::health::Status;
+use crate::registry::history::End;
 use serde::Serialize;
+use std::path::Path;
 
 /// One instance as others may see it, in the order of the entry's fields.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Public {
     #[serde(flatten)]
     entry: Entry,
     status: Status,
     uptime: u64,
+    restart_needed: bool,
+    /// Of an ended one.
+    #[serde(flatten)]
+    end: Option<End>,
 }
 
+/// The fields that stand beside the entry's.
+static ADDED: &[&str] =
+    &["status", "uptime", "restartNeeded", "exitCode", "signal", "endTime", "duration", "lost", "changed", "logPath"];
+
 impl Public {
-    /// Leaves out `authKey`, and what a newer wrap may have written under the names of the two added fields.
+    /// Leaves out `authKey`, and what a newer wrap may have written under the names of the added fields.
     pub fn new(shown: &Shown, now_ms: u64) -> Self {
         let mut entry = shown.entry.public();
-        entry.other.retain(|key, _| key != "status" && key != "uptime");
-        Self { entry, status: shown.status, uptime: shown.uptime(now_ms) }
+        entry.other.retain(|key, _| !ADDED.contains(&key.as_str()));
+        Self {
+            entry,
+            status: shown.status,
+            uptime: shown.uptime(now_ms),
+            restart_needed: !shown.changed.is_empty(),
+            end: shown.end.clone(),
+        }
     }
+}
+
+/// One instance with all that can be told.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Details<'a> {
+    #[serde(flatten)]
+    public: Public,
+    changed: &'a [String],
+    log_path: Option<String>,
+}
+
+/// One object.
+pub fn show(shown: &Shown, log_path: Option<&Path>, now_ms: u64) -> String {
+    // A path that is not UTF-8 cannot be said in JSON.
+    let log_path = log_path.map(|path| path.to_string_lossy().into_owned());
+    text(&Details { public: Public::new(shown, now_ms), changed: &shown.changed, log_path })
 }
 
 /// An array of all, `[]` where there is none.
 pub fn list(instances: &[Shown], now_ms: u64) -> String {
     let all: Vec<Public> = instances.iter().map(|shown| Public::new(shown, now_ms)).collect();
-    let text = serde_json::to_string_pretty(&all).expect("its keys are strings, and nothing in it can fail");
+    text(&all)
+}
+
+fn text(value: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(value).expect("its keys are strings, and nothing in it can fail");
     escape(&text) + "\n"
 }
 
@@ -45,7 +83,7 @@ fn escape(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::shown;
+    use super::super::tests::{shown, stopped};
     use super::*;
     use serde_json::{Value, json};
 
@@ -64,5 +102,20 @@ mod tests {
         assert_eq!(value[0]["projectName"], instance.entry.project_name.as_str());
         assert_eq!((&value[0]["command"], &value[0]["port"]), (&json!("a \"b\"\n"), &json!(3000)));
         assert_eq!((&value[0]["status"], &value[0]["uptime"]), (&json!("healthy"), &json!(0)));
+        assert_eq!((&value[0]["restartNeeded"], value[0].get("exitCode")), (&json!(false), None));
+    }
+
+    #[test]
+    fn an_ended_one_has_its_end_and_details_have_what_changed() {
+        let value: Value = serde_json::from_str(&list(&[stopped("web", Some(1))], 0)).expect("json");
+        let one = &value[0];
+        assert_eq!((&one["status"], &one["exitCode"], &one["signal"]), (&json!("stopped"), &json!(1), &Value::Null));
+        assert_eq!((&one["duration"], &one["uptime"], &one["lost"]), (&json!(125_000), &json!(125_000), &json!(false)));
+        assert_eq!(one["endTime"], "2026-01-02T03:06:10.678Z");
+        let mut stale = shown("web", "x", None);
+        stale.changed = vec!["/p/wrap.toml".into()];
+        let value: Value = serde_json::from_str(&show(&stale, Some(Path::new("/l")), 0)).expect("json");
+        assert_eq!((&value["restartNeeded"], &value["changed"]), (&json!(true), &json!(["/p/wrap.toml"])));
+        assert_eq!((&value["logPath"], &value["projectName"]), (&json!("/l"), &json!("web")));
     }
 }

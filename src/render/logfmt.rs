@@ -8,7 +8,7 @@ pub fn list(instances: &[Shown], now_ms: u64) -> String {
 }
 
 fn line(shown: &Shown, now_ms: u64) -> String {
-    let entry = &shown.entry;
+    let (entry, end) = (&shown.entry, shown.end.as_ref());
     let number = |number: Option<u32>| number.map(|number| number.to_string());
     let fields = [
         ("instanceId", Some(entry.instance_id.clone())),
@@ -23,6 +23,12 @@ fn line(shown: &Shown, now_ms: u64) -> String {
         ("startTime", Some(entry.start_time.clone())),
         ("uptime", Some(shown.uptime(now_ms).to_string())),
         ("url", entry.url.clone()),
+        ("restartNeeded", (!shown.changed.is_empty()).then(|| "true".to_owned())),
+        ("exitCode", end.and_then(|end| end.exit_code).map(|code| code.to_string())),
+        ("signal", end.and_then(|end| end.signal.clone())),
+        ("endTime", end.map(|end| end.end_time.clone())),
+        ("duration", end.map(|end| end.duration.to_string())),
+        ("lost", end.filter(|end| end.lost).map(|_| "true".to_owned())),
     ];
     // What is not known is left out.
     let known = fields.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", quoted(&value?))));
@@ -53,7 +59,7 @@ fn quoted(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::shown;
+    use super::super::tests::{shown, stopped};
     use super::*;
 
     #[test]
@@ -71,5 +77,8 @@ mod tests {
         let text = list(&[instance], 0);
         assert!(!text.contains("port=") && text.contains(" projectName=\"a=b\" "), "{text}");
         assert_eq!(list(&[], 0), "");
+        let ended =
+            " uptime=125000 url=http://localhost:3000/ endTime=2026-01-02T03:06:10.678Z duration=125000 lost=true\n";
+        assert!(list(&[stopped("web", None)], 0).ends_with(ended), "{}", list(&[stopped("web", None)], 0));
     }
 }

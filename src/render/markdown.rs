@@ -15,7 +15,7 @@ pub fn list(instances: &[Shown]) -> String {
             cell(&shown.started()),
             entry.pid.to_string(),
             cell(entry.url.as_deref().unwrap_or_default()),
-            shown.status.to_string(),
+            cell(&shown.status_text()),
         ]);
     }
     text

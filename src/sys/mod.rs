@@ -1,6 +1,7 @@
 //! The platform: the only `unsafe` and the only `cfg(target_os)` of the crate.
 
 pub mod edge;
+pub mod file_watch;
 pub mod inherited;
 pub mod limit;
 pub mod memory;
@@ -14,3 +15,4 @@ mod sock_diag;
 pub mod spawn;
 pub mod timer;
 pub mod tty;
+pub mod watch;

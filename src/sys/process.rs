@@ -274,6 +274,27 @@ pub fn owner(pid: u32) -> Option<u32> {
     fs::metadata(Path::new("/proc").join(pid.to_string())).ok().map(|meta| meta.uid())
 }
 
+/// The words that a process was started with, as it shows them; none where it is gone, or a thread of the kernel.
+pub fn arguments(pid: u32) -> Vec<std::ffi::OsString> {
+    use std::os::unix::ffi::OsStringExt;
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = line.strip_suffix(b"\0").unwrap_or(&line).split(|byte| *byte == 0);
+    words.filter(|_| !line.is_empty()).map(|word| std::ffi::OsString::from_vec(word.to_vec())).collect()
+}
+
+/// The directory that a process is in; `None` where it is gone, or may not be asked.
+pub fn directory(pid: u32) -> Option<std::path::PathBuf> {
+    fs::read_link(format!("/proc/{pid}/cwd")).ok()
+}
+
+/// How long ago a process with this start token was started: to show.
+pub fn age(token: u64) -> std::time::Duration {
+    let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let ticks = rustix::param::clock_ticks_per_second().max(1);
+    let started = std::time::Duration::from_millis(token.saturating_mul(1000) / ticks);
+    std::time::Duration::from_secs(since_boot.tv_sec as u64).saturating_sub(started)
+}
+
 /// Fields 1 to 22 of /proc/PID/stat. The name stands in parentheses and may hold any byte, parentheses and
 /// spaces too: what follows the last `)` is what counts.
 fn parse_stat(stat: &[u8]) -> Option<Process> {

@@ -176,6 +176,14 @@ pub fn source(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     again(fd, OFlags::RDWR).or_else(|_| fd.try_clone_to_owned())
 }
 
+/// The terminal that is another process's standard input, in a description of our own that never blocks. ENOTTY where
+/// that is none.
+pub fn terminal_of(pid: u32) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let fd = open(format!("/proc/{pid}/fd/0"), flags, Mode::empty())?;
+    if rustix::termios::isatty(&fd) { Ok(fd) } else { Err(rustix::io::Errno::NOTTY.into()) }
+}
+
 fn again(fd: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
     Ok(open(path, access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?)

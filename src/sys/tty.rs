@@ -73,6 +73,11 @@ impl Modes {
         self.local & u64::from(libc::ICANON) != 0
     }
 
+    /// Whether the carriage return of the Enter key becomes a newline (ICRNL).
+    pub fn maps_enter(&self) -> bool {
+        self.input & u64::from(libc::ICRNL) != 0
+    }
+
     /// The signal that this byte raises when it is typed, if any (ISIG with VINTR, VQUIT, VSUSP).
     pub fn signal_of(&self, byte: u8) -> Option<i32> {
         // _POSIX_VDISABLE is 0 on Linux and 0xff on macOS: such a character is switched off.
@@ -91,6 +96,11 @@ impl Modes {
         } else {
             None
         }
+    }
+
+    /// The byte that raises this signal when it is typed, if any.
+    pub fn byte_of(&self, signal: i32) -> Option<u8> {
+        (1..=u8::MAX).find(|byte| self.signal_of(*byte) == Some(signal))
     }
 
     /// Whether this byte takes its meaning from the next one (VLNEXT, with IEXTEN; Ctrl-V).

@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 7] = [
     &["sweep"],
     &["hooks"],
     &["registry", "api", "wire", "project", "render", "log", "ping", "end"],
-    &["config", "paths", "error", "files"],
+    &["config", "paths", "error", "files", "keys"],
     &["sys"],
 ];
 

@@ -1,5 +1,7 @@
 //! The integration tests: one binary, one subject a file, over a small harness of our own.
 
+mod attach;
+mod background;
 mod command_line;
 mod faults;
 mod floors;
@@ -8,14 +10,20 @@ mod generated;
 #[allow(dead_code, unused_imports)]
 mod harness;
 mod harness_holds;
+mod history;
 mod hooks;
 mod job_control;
 mod list;
+mod logs;
 mod ping;
 mod ports;
 mod project;
+mod restart;
 mod run_pipe;
 mod run_terminal;
+mod send;
+mod show;
 mod stop;
+mod wait;
 mod ways_out;
 mod worst_days;

@@ -263,7 +263,7 @@ fn with_all_three_killed_the_entry_is_removed_by_the_next_listing_and_the_stale_
     terminal.wait_end();
     wait_gone(instance.child());
     assert_eq!(sandbox.entries().len(), 1);
-    let listed = sandbox.wrap(["list", "--all", "-f", "json"]).piped().expect_code(0);
+    let listed = sandbox.wrap(["list", "-f", "json"]).piped().expect_code(0);
     assert_eq!(listed.out().trim(), "[]");
     assert!(listed.err().contains("wrap: hook left: stale project"), "{}", listed.err());
     assert!(sandbox.entries().is_empty());

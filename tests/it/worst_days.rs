@@ -113,13 +113,14 @@ fn keys_for_a_job_inside_stay_inside() {
     );
     let terminal = sandbox.run("./outer", [""; 0]).terminal();
     terminal.wait_for(PROMPT);
-    terminal.line("sh -c 'echo u''p; exec sleep 1000'");
+    // It says when it was continued: by then the shell has given it the terminal.
+    terminal.line("sh -c 'trap \"echo ba''ck\" CONT; echo u''p; while sleep 0.1; do :; done'");
     terminal.wait_for("up\r\n");
     terminal.send(CTRL_Z);
     terminal.wait_for("Stopped");
     terminal.wait_for(PROMPT);
     terminal.line("fg");
-    terminal.wait_for("sleep 1000'\r\n");
+    terminal.wait_for("back\r\n");
     terminal.send(CTRL_C);
     terminal.wait_for(PROMPT);
     terminal.line("exit 0");

@@ -5,6 +5,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::fs::inotify;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Instant;
@@ -43,9 +45,24 @@ impl Instance {
 }
 
 impl Sandbox {
-    /// What `wrap list --all -f json` tells.
+    /// What `wrap list --all -f json` tells of those that are registered.
     #[track_caller]
     pub fn instances(&self) -> Vec<Instance> {
+        let mut listed: Vec<Instance> = self.listed();
+        listed.retain(|one| one.status != "stopped");
+        listed
+    }
+
+    /// What `wrap list --all -f json` tells of those that have ended, the newest first.
+    #[track_caller]
+    pub fn stopped(&self) -> Vec<Value> {
+        let mut listed: Vec<Value> = self.listed();
+        listed.retain(|one| one["status"] == "stopped");
+        listed
+    }
+
+    #[track_caller]
+    fn listed<T: DeserializeOwned>(&self) -> Vec<T> {
         let listed = self.wrap(["list", "--all", "-f", "json"]).piped().expect_code(0);
         serde_json::from_slice(&listed.stdout)
             .unwrap_or_else(|error| panic!("`wrap list -f json` is not as it should be: {error}\n{}", listed.out()))

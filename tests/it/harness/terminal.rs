@@ -33,6 +33,8 @@ pub const CTRL_BACKSLASH: &[u8] = b"\x1c";
 pub struct Terminal {
     /// What runs, for messages.
     title: String,
+    /// Rows and columns that it was opened with.
+    size: (u16, u16),
     /// The terminal's side of the PTY; `None` after [`Terminal::hang_up`].
     master: Option<Arc<OwnedFd>>,
     seen: Arc<Watched<Seen>>,
@@ -97,6 +99,7 @@ impl Terminal {
         });
         Self {
             title,
+            size: (rows, columns),
             master: Some(master),
             seen,
             pid: u32::try_from(pid).expect("a pid"),
@@ -213,6 +216,32 @@ impl Terminal {
     /// Everything that was written so far, as a reader sees it.
     pub fn screen(&self) -> String {
         plain(&self.output())
+    }
+
+    /// What a terminal of the size that it was opened with shows now.
+    pub fn shown(&self) -> String {
+        let (rows, columns) = self.size;
+        let of = |number| std::num::NonZeroU16::new(number).expect("a size");
+        let mut parser = vt100::Parser::new(of(rows), of(columns), 0);
+        parser.process(&self.output());
+        parser.screen().contents()
+    }
+
+    /// Waits until what it shows is as the closure wants it.
+    #[track_caller]
+    pub fn wait_shown(&self, what: &str, mut holds: impl FnMut(&str) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let length = self.seen.look(|seen| seen.output.len());
+            let shown = self.shown();
+            if holds(&shown) {
+                return;
+            }
+            if Instant::now() > deadline {
+                self.fail(&format!("{what}: not within {DEADLINE:?}; it shows\n{shown}\n"));
+            }
+            self.seen.wait(RECHECK, |seen| (seen.output.len() > length).then_some(()));
+        }
     }
 
     /// Whether these bytes were written to it.

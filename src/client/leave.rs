@@ -1,0 +1,129 @@
+//! Leaving a run to itself: at once (`-d`), when it is ready (`--wait`), or by the detach keys.
+
+use super::{Client, Errand, Outcome, tell};
+use crate::files;
+use crate::registry::entry::SHORT_ID;
+use crate::sys::signal;
+use crate::wire::{Ended, Kind, Place, Started};
+use serde_json::json;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+/// How long a command that is left behind is watched for an end: one that cannot find its file, or its port taken, has
+/// said so within it, and nobody notices the wait.
+const AT_ONCE: Duration = Duration::from_millis(250);
+
+/// As many characters of a name are shown as the registry keeps of it.
+const NAME_CHARS: usize = 100;
+
+/// The exit code of a wait that came to its end without what it waited for.
+const TIMED_OUT: u8 = 4;
+
+impl Client {
+    /// The command runs: one that leaves it waits for a moment, or until it is ready.
+    pub(super) fn wait_for_start(&mut self) {
+        if let (Errand::Leave(_, detach), Some(started), None) = (&self.errand, &self.started, self.until) {
+            let configured = Duration::from_millis(started.ready_timeout);
+            let wait = detach.wait.map_or(AT_ONCE, |seconds| seconds.unwrap_or(configured));
+            self.until = Instant::now().checked_add(wait);
+        }
+    }
+
+    /// It is ready: whoever waited for that leaves.
+    pub(super) fn is_ready(&mut self, place: Place) -> Option<Outcome> {
+        let is_waited_for = matches!(&self.errand, Errand::Leave(_, detach) if detach.wait.is_some());
+        self.place = Some(place);
+        is_waited_for.then(|| self.leave(true))
+    }
+
+    /// The time is over: it runs, and that is enough; or it should have been ready.
+    pub(super) fn waited_enough(&mut self) -> Outcome {
+        match &self.errand {
+            Errand::Leave(_, detach) if detach.wait.is_some() => {
+                let left = self.leave(false);
+                let started = self.started.as_ref();
+                let short = started.map_or_else(String::new, |started| short_id(started).to_owned());
+                self.say(&format!("it is not ready yet, and runs on; `wrap logs {short}` shows what it says"));
+                if left == Outcome::Exit(0) { Outcome::Exit(TIMED_OUT) } else { left }
+            }
+            _ => self.leave(self.place.is_some()),
+        }
+    }
+
+    /// Says what it is called and where it answers, and leaves.
+    fn leave(&mut self, ready: bool) -> Outcome {
+        self.outbox.push(Kind::Detach, &[]);
+        let _ = self.outbox.flush(&self.socket);
+        let (Errand::Leave(_, detach), Some(started)) = (&self.errand, &self.started) else { return Outcome::Exit(0) };
+        let place = self.place.clone().unwrap_or(Place { port: None, url: None });
+        let name = files::printable(&started.name, NAME_CHARS);
+        let line = if detach.json {
+            let told = json!({
+                "instanceId": started.instance_id,
+                "projectName": started.name,
+                "childPid": started.pid,
+                "port": place.port,
+                "url": place.url,
+                "ready": ready,
+            });
+            told.to_string()
+        } else {
+            let port = place.port.map(|port| format!(" :{port}")).unwrap_or_default();
+            let url = place.url.map(|url| format!(" {url}")).unwrap_or_default();
+            format!("{name} {}{port}{url}", short_id(started))
+        };
+        // A reader that left does not want to know.
+        let _ = writeln!(io::stdout(), "{line}");
+        Outcome::Exit(0)
+    }
+
+    /// The command has ended: one that left it behind says how, and so does one that only visited it.
+    pub(super) fn command_ended(&mut self, ended: Ended) {
+        let how = match ended {
+            Ended::Code(code) => format!("exited with {code}"),
+            Ended::Signal(number) => format!("was ended by {}", signal::name(number)),
+        };
+        match &self.errand {
+            Errand::Run(_) => {}
+            Errand::Visit(visit) => self.farewell = Some(format!("`{}` {how}", visit.name)),
+            Errand::Leave(plan, _) => {
+                let before = if self.last_words.is_empty() { "" } else { "; it said:" };
+                tell::tell(&format!("`{}` {how}{before}", plan.command[0].display()));
+                for line in std::mem::take(&mut self.last_words) {
+                    // Standard error is where a failed command's words are looked for.
+                    let _ = writeln!(io::stderr(), "  {line}");
+                }
+            }
+        }
+    }
+
+    /// The run goes on without us, because the keys were pressed or somebody has asked for it.
+    pub(super) fn detached(&mut self) {
+        if matches!(self.errand, Errand::Leave(..)) {
+            return;
+        }
+        if let Some(started) = &self.started {
+            let short = short_id(started);
+            let name = files::printable(&started.name, NAME_CHARS);
+            self.farewell =
+                Some(format!("detached from `{name}`, which runs on; `wrap attach {short}` comes back to it"));
+        }
+    }
+
+    /// The last line of ours, on a terminal that is the shell's again.
+    pub(super) fn say_farewell(&mut self) {
+        if let Some(line) = self.farewell.take() {
+            if self.terminal.is_some() {
+                // The command may have left the cursor anywhere in a line.
+                let _ = writeln!(io::stderr(), "\r");
+            }
+            self.give_terminal_back();
+            tell::tell(&line);
+        }
+    }
+}
+
+fn short_id(started: &Started) -> &str {
+    let id = &started.instance_id;
+    id.get(id.len().saturating_sub(SHORT_ID)..).unwrap_or(id)
+}

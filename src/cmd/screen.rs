@@ -1,0 +1,26 @@
+//! `wrap screen`: what an instance shows.
+
+use super::instance::{self, ANSWER, title};
+use super::print;
+use crate::api::Method;
+use crate::cli::ScreenArgs;
+use anyhow::Context;
+use std::process::ExitCode;
+
+/// Prints it.
+pub fn run(args: &ScreenArgs) -> anyhow::Result<ExitCode> {
+    let entry = match instance::live(&args.target) {
+        Ok(entry) => entry,
+        Err(code) => return Ok(code),
+    };
+    let format = match (args.ansi, args.html) {
+        (true, _) => "ansi",
+        (_, true) => "html",
+        _ => "text",
+    };
+    let failed = || format!("there is no screen of {}", title(&entry));
+    let what = format!("screen?format={format}");
+    let response = instance::ask(&entry, Method::GET, &what, None, ANSWER).with_context(failed)?;
+    print(&String::from_utf8_lossy(&response.body))?;
+    Ok(ExitCode::SUCCESS)
+}

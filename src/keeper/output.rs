@@ -1,0 +1,330 @@
+//! What the command has written, kept: on disk, as the last lines, and as the screen. The relay only puts each piece
+//! down here; a thread of its own takes it further, in batches, so that no byte on its way to a terminal waits for a disk.
+
+use super::lines::{Lines, News};
+use super::mailbox::{Message, Post};
+use super::screen::Screen;
+use super::screen_modes::ScreenModes;
+use crate::error::Error;
+use crate::log::{self, Writer};
+use crate::registry::Registry;
+use crate::sys::tty::Size;
+use crate::wire::Stream;
+use jiff::{SignedDuration, Timestamp};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a piece may wait for others to be written with it: a follower of the log does not notice, and a program
+/// that prints all day wakes the thread twenty times a second at most.
+const BATCH_TIME: Duration = Duration::from_millis(50);
+
+/// So much is written at once without waiting any longer.
+const BATCH: usize = 256 * 1024;
+
+/// Output that is not on disk yet. Beyond it the command waits, as for a slow terminal …
+const BEHIND: usize = 1024 * 1024;
+
+/// … but for no longer than this: a disk that hangs costs the log, not the command.
+pub const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The keeping of a run's output. Copies share it.
+#[derive(Clone)]
+pub struct Output {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// Locked in this order: the file, what is made of the output, what comes in. Only the last is on the relay's path.
+    file: Mutex<Option<Writer>>,
+    made: Mutex<Made>,
+    inbox: Mutex<Inbox>,
+    news: Condvar,
+    /// Bytes that have come in and are not on disk.
+    behind: AtomicUsize,
+    /// Where a failure of the log is told, and that there is room again.
+    post: Post,
+}
+
+/// What has come in.
+#[derive(Default)]
+struct Inbox {
+    batch: Batch,
+    /// The thread knows that there is something.
+    is_told: bool,
+    /// The relay waits for room.
+    is_full: bool,
+    /// Nothing more will come.
+    is_over: bool,
+    thread: Thread,
+}
+
+/// Whether somebody writes.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Thread {
+    #[default]
+    NotStarted,
+    Runs,
+    HasEnded,
+}
+
+/// Pieces of output, one behind the other.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    pieces: Vec<Piece>,
+}
+
+struct Piece {
+    stream: Stream,
+    at: Timestamp,
+    length: usize,
+    /// There is more in it than text and colours.
+    moved: bool,
+}
+
+/// What is made of it.
+struct Made {
+    lines: Lines,
+    /// In terminal mode.
+    screen: Option<Screen>,
+    /// Not yet on disk.
+    unwritten: Vec<Batch>,
+}
+
+impl Output {
+    /// Keeps nothing yet. `log` is where the log belongs, if there is such a place; `terminal` the size of the screen,
+    /// in terminal mode.
+    pub fn new(log: Option<PathBuf>, terminal: Option<Size>, post: Post) -> Self {
+        let made = Made { lines: Lines::new(), screen: terminal.map(Screen::new), unwritten: Vec::new() };
+        let shared = Shared {
+            file: Mutex::new(log.map(|path| Writer::new(path, log::LIMIT))),
+            made: Mutex::new(made),
+            inbox: Mutex::default(),
+            news: Condvar::new(),
+            behind: AtomicUsize::new(0),
+            post,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Puts a piece of output down; `moved` says that there is more in it than text and colours.
+    pub fn put(&self, stream: Stream, bytes: &[u8], moved: bool) {
+        let mut inbox = lock(&self.shared.inbox);
+        inbox.batch.bytes.extend_from_slice(bytes);
+        let piece = Piece { stream, at: Timestamp::now(), length: bytes.len(), moved };
+        match inbox.batch.pieces.last_mut() {
+            // Of one burst: a line has the time at which the burst began.
+            Some(last) if last.stream == stream && last.length < BATCH && is_near(last.at, piece.at) => {
+                last.length += piece.length;
+                last.moved |= moved;
+            }
+            _ => inbox.batch.pieces.push(piece),
+        }
+        if inbox.thread == Thread::NotStarted {
+            self.start(&mut inbox);
+        }
+        if inbox.thread != Thread::Runs {
+            // There can be no thread: the log is lost, and what is in memory is made at once.
+            drop(inbox);
+            self.catch_up().unwritten.clear();
+            return;
+        }
+        self.shared.behind.fetch_add(bytes.len(), Ordering::Relaxed);
+        if !inbox.is_told || inbox.batch.bytes.len() >= BATCH && inbox.batch.bytes.len() - bytes.len() < BATCH {
+            inbox.is_told = true;
+            self.shared.news.notify_one();
+        }
+    }
+
+    /// Whether more output may be read. Where there is not, a message comes when there is.
+    pub fn has_room(&self) -> bool {
+        if self.shared.behind.load(Ordering::Relaxed) < BEHIND {
+            return true;
+        }
+        lock(&self.shared.inbox).is_full = true;
+        // The thread may have made room between the two.
+        self.shared.behind.load(Ordering::Relaxed) < BEHIND
+    }
+
+    /// The disk hangs: what waits for it is left out of the log.
+    pub fn leave_out(&self) {
+        let mut made = self.catch_up();
+        made.unwritten.clear();
+        drop(made);
+        self.shared.behind.store(0, Ordering::Relaxed);
+    }
+
+    /// The terminal has another size.
+    pub fn resize(&self, size: Size) {
+        if let Some(screen) = &mut self.catch_up().screen {
+            screen.resize(size);
+        }
+    }
+
+    /// Works on the screen as it is now; `None` in pipe mode, where there is none.
+    pub fn on_screen<T>(&self, work: impl FnOnce(&mut Screen) -> T) -> Option<T> {
+        self.catch_up().screen.as_mut().map(work)
+    }
+
+    /// What makes a terminal of `rows` lines show the screen as it is now.
+    pub fn replay(&self, modes: &ScreenModes, rows: u16) -> Vec<u8> {
+        self.on_screen(|screen| screen.replay(modes, rows)).unwrap_or_default()
+    }
+
+    /// The lines that are new since an offset.
+    pub fn since(&self, offset: u64, run_id: u64, show: impl Fn(&[u8]) -> String) -> News {
+        self.catch_up().lines.since(offset, run_id, show)
+    }
+
+    /// The last lines.
+    pub fn last(&self, count: usize) -> Vec<Vec<u8>> {
+        self.catch_up().lines.last(count)
+    }
+
+    /// Another run begins: its lines are counted anew. The log goes on.
+    pub fn restart(&self) {
+        self.catch_up().lines.restart();
+    }
+
+    /// Forgets all lines, in memory and on disk.
+    pub fn clear(&self) -> Result<(), Error> {
+        let mut file = lock(&self.shared.file);
+        let mut made = self.catch_up();
+        made.lines.restart();
+        let thrown: usize = made.unwritten.drain(..).map(|batch| batch.bytes.len()).sum();
+        drop(made);
+        self.shared.behind.fetch_sub(thrown, Ordering::Relaxed);
+        file.as_mut().map_or(Ok(()), Writer::clear)
+    }
+
+    /// Writes what there is and ends the thread; a disk that hangs is waited for no longer than [`PATIENCE`].
+    pub fn finish(&self) {
+        let mut inbox = lock(&self.shared.inbox);
+        inbox.is_over = true;
+        self.shared.news.notify_all();
+        let writes = |inbox: &mut Inbox| inbox.thread == Thread::Runs;
+        let _ = self.shared.news.wait_timeout_while(inbox, PATIENCE, writes);
+    }
+
+    /// Takes what has come in further, up to this moment.
+    fn catch_up(&self) -> MutexGuard<'_, Made> {
+        self.shared.catch_up()
+    }
+
+    /// Most runs write something; the thread is there from then on.
+    fn start(&self, inbox: &mut Inbox) {
+        let shared = Arc::clone(&self.shared);
+        let started = std::thread::Builder::new().name("output".to_owned()).spawn(move || {
+            shared.run();
+            lock(&shared.inbox).thread = Thread::HasEnded;
+            shared.news.notify_all();
+        });
+        inbox.thread = if started.is_ok() { Thread::Runs } else { Thread::NotStarted };
+    }
+}
+
+impl Shared {
+    fn catch_up(&self) -> MutexGuard<'_, Made> {
+        let mut made = lock(&self.made);
+        let batch = std::mem::take(&mut lock(&self.inbox).batch);
+        if !batch.pieces.is_empty() {
+            made.take(&batch);
+            made.unwritten.push(batch);
+        }
+        made
+    }
+
+    /// The thread: waits for output, lets it gather for a moment, and writes it.
+    fn run(&self) {
+        loop {
+            let mut inbox = lock(&self.inbox);
+            while !inbox.is_told && !inbox.is_over {
+                inbox = self.news.wait(inbox).unwrap_or_else(PoisonError::into_inner);
+            }
+            let enough = |inbox: &mut Inbox| inbox.batch.bytes.len() < BATCH && !inbox.is_over;
+            let waited = self.news.wait_timeout_while(inbox, BATCH_TIME, enough);
+            let mut inbox = waited.unwrap_or_else(PoisonError::into_inner).0;
+            inbox.is_told = false;
+            let is_over = inbox.is_over;
+            drop(inbox);
+            self.write();
+            if is_over {
+                return;
+            }
+        }
+    }
+
+    fn write(&self) {
+        let mut file = lock(&self.file);
+        let batches = std::mem::take(&mut self.catch_up().unwritten);
+        let mut written = 0;
+        let mut result = Ok(());
+        for batch in &batches {
+            written += batch.bytes.len();
+            for (piece, bytes) in batch.pieces() {
+                if let Some(file) = file.as_mut() {
+                    result = result.and(file.append(piece.stream, piece.at, bytes));
+                }
+            }
+        }
+        if let Some(file) = file.as_mut() {
+            result = result.and(file.flush());
+            if file.has_rotated() {
+                make_room(file.path());
+            }
+        }
+        drop(file);
+        if let Err(error) = result {
+            self.post.send(Message::Notice(format!("{error}; the log of this run is incomplete")));
+        }
+        // What was left out meanwhile is not counted any more.
+        let _ = self
+            .behind
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |behind| Some(behind.saturating_sub(written)));
+        if std::mem::take(&mut lock(&self.inbox).is_full) {
+            self.post.send(Message::Room);
+        }
+    }
+}
+
+/// Removes the logs of the oldest ended runs, where all together are too many: those that are still written belong to
+/// entries.
+pub fn make_room(log: &Path) {
+    let Some(directory) = log.parent() else { return };
+    let lives = |id: &str| Registry::find(id).is_some();
+    log::store::enforce_total(directory, log::store::TOTAL, &lives);
+}
+
+impl Batch {
+    fn pieces(&self) -> impl Iterator<Item = (&Piece, &[u8])> {
+        let mut rest = &self.bytes[..];
+        self.pieces.iter().map(move |piece| {
+            let (bytes, after) = rest.split_at(piece.length);
+            rest = after;
+            (piece, bytes)
+        })
+    }
+}
+
+impl Made {
+    fn take(&mut self, batch: &Batch) {
+        for (piece, bytes) in batch.pieces() {
+            self.lines.feed(piece.stream, bytes);
+            if let Some(screen) = &mut self.screen {
+                screen.feed(bytes, piece.moved);
+            }
+        }
+    }
+}
+
+/// Whether two times are of the same millisecond, as the log's reader sees it.
+fn is_near(first: Timestamp, second: Timestamp) -> bool {
+    second.duration_since(first).abs() < SignedDuration::from_millis(1)
+}
+
+/// A thread that panicked leaves what it held as it was: it is looked at and written to all the same.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
