@@ -527,4 +527,45 @@ mod tests {
             assert_eq!(Kind::of(kind as u8), Some(kind));
         }
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+
+        /// Whatever came: whole frames, a length that cannot be, or the wait for more; and never more than came.
+        #[test]
+        fn any_bytes_are_frames_or_an_error_and_never_a_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..600)) {
+            let mut decoder = Decoder::after(bytes.clone());
+            let mut used = 0;
+            while let Ok(Some(frame)) = decoder.next_frame() {
+                used += HEADER + frame.payload.len();
+                let _ = (frame.number(), frame.report(), frame.stream(), frame.text());
+                let _ = (frame.json::<Launch>().is_ok(), frame.json::<Attach>().is_ok(), frame.json::<Resume>().is_ok());
+            }
+            assert!(used <= bytes.len());
+        }
+
+        /// What is pushed comes out as it was, however the socket has cut it.
+        #[test]
+        fn frames_come_out_as_they_were_pushed_however_they_were_cut(
+            payloads in proptest::collection::vec(proptest::collection::vec(proptest::num::u8::ANY, 0..3000), 1..6),
+            cut in 1..700_usize,
+        ) {
+            let mut outbox = Outbox::default();
+            for payload in &payloads {
+                outbox.push(Kind::Output, payload);
+            }
+            let bytes = std::mem::take(&mut outbox.bytes);
+            let (near, far) = pair();
+            let (mut decoder, mut found) = (Decoder::default(), Vec::new());
+            for piece in bytes.chunks(cut) {
+                rustix::io::write(&near, piece).expect("sent");
+                while decoder.fill(&far).is_ok_and(|count| count > 0) {}
+                while let Some(frame) = decoder.next_frame().expect("a frame") {
+                    assert_eq!(frame.kind, Some(Kind::Output));
+                    found.push(frame.payload.to_vec());
+                }
+            }
+            assert_eq!(found, payloads);
+        }
+    }
 }

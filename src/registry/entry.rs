@@ -189,4 +189,49 @@ pub(crate) mod tests {
         let written = serde_json::to_value(&read).expect("json");
         assert_eq!((&written["state"], &written["mode"]), (&"running".into(), &"pipe".into()));
     }
+
+    /// Any JSON, a few levels deep, with the names of fields among its keys.
+    fn any_json() -> impl proptest::strategy::Strategy<Value = Value> {
+        use proptest::prelude::*;
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "[ -~]{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 6, |inner| {
+            let names = ["port", "pid", "ports", "state", "cmdArgs", "childPid", "authKey", "ready", "mode", "new"];
+            let key = proptest::sample::select(names.to_vec()).prop_map(str::to_owned);
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::btree_map(key, inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+
+        /// What is read as an entry is the same after it was written and read again, and shows no key.
+        #[test]
+        fn an_entry_with_anything_in_it_is_an_error_or_comes_back_as_it_was(odd in any_json()) {
+            let mut json = serde_json::to_value(entry(7)).expect("json");
+            if let (Some(json), Some(odd)) = (json.as_object_mut(), odd.as_object()) {
+                json.extend(odd.clone());
+            }
+            if let Ok(read) = serde_json::from_value::<Entry>(json) {
+                let again: Entry = serde_json::from_slice(&serde_json::to_vec(&read).expect("written")).expect("read");
+                assert_eq!(again, read);
+                assert!(!serde_json::to_string(&read.public()).expect("written").contains("authKey"));
+            }
+            let _ = serde_json::from_value::<Entry>(odd).is_ok();
+        }
+
+        #[test]
+        fn no_bytes_make_the_parser_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+            let _ = serde_json::from_slice::<Entry>(&bytes).is_ok();
+        }
+    }
 }

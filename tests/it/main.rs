@@ -14,6 +14,7 @@ mod history;
 mod hooks;
 mod job_control;
 mod list;
+mod log_live;
 mod logs;
 mod ping;
 mod ports;
