@@ -2,7 +2,7 @@
 
 use super::{Client, Errand, Outcome, launch, tell};
 use crate::registry::entry::Mode;
-use crate::sys::{inherited, signal};
+use crate::sys::{inherited, memory, signal};
 use crate::wire::{Decoder, Ended, Failed, Frame, Kind, Stream};
 use std::io;
 
@@ -45,6 +45,7 @@ impl Client {
                 self.let_go_of_streams();
                 self.detach_keys.set(self.started.as_ref().and_then(|started| started.detach_keys));
                 self.wait_for_start();
+                memory::let_go_of_code();
             }
             Kind::IsReady => return self.is_ready(frame.json().ok()?),
             Kind::LastWords => self.last_words.push(frame.text()),

@@ -34,7 +34,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::hooks::Runner;
 use crate::registry::entry::State;
-use crate::sys::process;
+use crate::sys::{memory, process};
 use crate::sys::pty::Pty;
 use crate::sys::signal::Signals;
 use crate::sys::timer::Timer;
@@ -63,6 +63,9 @@ use std::time::{Duration, Instant};
 /// How often the entry is written anew, so that others can tell a keeper that they cannot see from one that is gone.
 /// It is the only thing that wakes an idle keeper.
 const REFRESH: Duration = Duration::from_secs(20);
+
+/// How long a start may use what only a start needs.
+const START: Duration = Duration::from_secs(1);
 
 /// How long the command's echo of a key is waited for awake: it takes 30 microseconds where the command is quick. A
 /// typist of ten keys a second pays a thousandth of a processor for it.
@@ -140,6 +143,8 @@ struct Keeper {
     to_answer: Vec<tokio::sync::oneshot::Sender<Terminated>>,
     /// A failure of the registry is said once.
     registry_failed: bool,
+    /// What only the start needed is let go of.
+    is_slim: bool,
     /// Somebody has just typed.
     typed: bool,
     /// Descriptors that the command inherits and we do not need.
@@ -326,6 +331,10 @@ impl Keeper {
         if self.child.is_some() {
             if self.ready.deadline().is_some_and(|at| at <= now) {
                 self.look_for_ports();
+                if !self.is_slim && self.started.elapsed() >= START {
+                    self.is_slim = true;
+                    memory::let_go_of_code();
+                }
             }
             if self.next_refresh <= now {
                 self.next_refresh = now + REFRESH;

@@ -9,11 +9,11 @@ use std::num::NonZeroU16;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use vt100::{Cell, Color, Parser};
 
-/// Output that may wait to be parsed. Parsed in one go it takes 3 ms, a tenth of what an attach may take.
-const WAITING: usize = 256 * 1024;
+/// Output that may wait to be parsed. Parsed in one go it takes 2 ms, a fifteenth of what an attach may take.
+const WAITING: usize = 128 * 1024;
 
-/// Of waiting text that scrolls, so much is kept: more lines than any terminal has.
-const KEPT: usize = 64 * 1024;
+/// Of waiting text that scrolls, so much is kept: more lines than most terminals have.
+const KEPT: usize = 32 * 1024;
 
 /// The screen.
 pub struct Screen {

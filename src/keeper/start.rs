@@ -166,6 +166,7 @@ pub fn start(socket: OwnedFd, pty: Option<Pty>) -> Result<Keeper, Error> {
         terminated: Terminated::default(),
         to_answer: Vec::new(),
         registry_failed: lost.is_some(),
+        is_slim: false,
         typed: false,
         screen: ScreenModes::default(),
         inherited,
