@@ -27,6 +27,7 @@ use std::env;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -129,7 +130,8 @@ impl Adopted {
 
     fn serve(&mut self) {
         loop {
-            let deadline = self.ready.deadline().into_iter().chain([self.next_refresh]).min();
+            let endpoint = self.endpoint.as_ref().and_then(Endpoint::deadline);
+            let deadline = [self.ready.deadline(), Some(self.next_refresh), endpoint].into_iter().flatten().min();
             self.timer.set(deadline);
             let mut set = vec![
                 PollFd::new(&self.process, PollFlags::IN),
@@ -137,12 +139,9 @@ impl Adopted {
                 PollFd::new(&self.mailbox, PollFlags::IN),
                 PollFd::new(&self.timer, PollFlags::IN),
             ];
-            set.extend(
-                self.endpoint
-                    .as_ref()
-                    .and_then(Endpoint::waiting)
-                    .map(|it| PollFd::from_borrowed_fd(it, PollFlags::IN)),
-            );
+            if let Some(endpoint) = &self.endpoint {
+                endpoint.watch(&mut set);
+            }
             // EINTR is a signal that its descriptor reports in the next round.
             let _ = poll(&mut set, None);
             let woken: Vec<bool> = set.iter().map(|fd| !fd.revents().is_empty()).collect();
@@ -157,10 +156,10 @@ impl Adopted {
                 self.timer.clear();
                 self.keep_time();
             }
-            if woken.get(4) == Some(&true) {
-                let app = App::new(self.record.shared(), self.mailbox.post(), None);
+            if let Some(endpoint) = &mut self.endpoint {
+                let (entry, mailbox) = (self.record.shared(), &self.mailbox);
                 // Without a thread for them callers get no answer; the listing still finds the process alive.
-                let _ = self.endpoint.as_mut().map(|endpoint| endpoint.answer(app));
+                let _ = endpoint.serve(|| App::new(Arc::clone(&entry), mailbox.post(), None));
             }
         }
         self.finish();

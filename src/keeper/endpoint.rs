@@ -1,36 +1,55 @@
-//! The keeper's socket: HTTP for the other verbs and the control center. Nothing runs for it until somebody calls.
+//! The keeper's socket: HTTP for the other verbs and the control center. Whether we are there is answered by the loop
+//! itself, as every listing asks that of every keeper; a thread for the rest is started by the first who asks for more.
 
 use super::routes::{App, router};
 use crate::error::Error;
+use axum::Router;
+use rustix::event::{PollFd, PollFlags};
 use rustix::fd::{AsFd, BorrowedFd};
-use std::net::{Ipv4Addr, TcpListener};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
+use std::future::pending;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, io};
-use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify, oneshot};
 
 /// How long an answer under way may take to reach its caller when the keeper ends.
 const LAST_ANSWER: Duration = Duration::from_millis(500);
 
+/// Callers that have not said yet what they want; more than any listing brings. What is beyond is the thread's to wait
+/// for.
+const MOST: usize = 64;
+
+/// How long no caller is taken where there are no descriptors left: a moment later there may be some.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How the one request begins that the loop answers, and where every request's head ends.
+const HEALTH: &[u8] = b"GET /health ";
+const END: &[u8] = b"\r\n\r\n";
+
+/// A head that is longer is not one of ours; the thread has bounds of its own.
+const HEAD: usize = 1024;
+
+/// The answer to it.
+const HEALTHY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 15\r\nconnection: close\r\n\r\n{\"status\":\"ok\"}";
+
 /// Where callers come in.
 pub struct Endpoint {
-    state: Standing,
+    listener: Listener,
+    callers: Vec<Caller>,
+    thread: Option<Thread>,
+    /// Nobody is taken before.
+    paused_until: Option<Instant>,
     path: Option<PathBuf>,
     /// What the entry says: `unix:…` or `http://127.0.0.1:…`.
     pub url: String,
-}
-
-enum Standing {
-    /// Nobody has called yet.
-    Waiting(Listener),
-    /// A thread answers; dropping the sender tells it to finish.
-    Answering(JoinHandle<()>, tokio::sync::oneshot::Sender<()>),
-    /// It is over.
-    Closed,
 }
 
 enum Listener {
@@ -38,14 +57,29 @@ enum Listener {
     Tcp(TcpListener),
 }
 
+/// Somebody who has connected.
+enum Caller {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+/// Answers callers; dropping the end tells it to finish.
+struct Thread {
+    hand: UnboundedSender<Caller>,
+    handle: JoinHandle<()>,
+    end: oneshot::Sender<()>,
+}
+
 impl Endpoint {
     /// Listens at this path, or on loopback TCP where there is none to be had.
     pub fn open(path: Option<PathBuf>) -> Result<Self, Error> {
+        let of =
+            |listener, path, url| Self { listener, callers: Vec::new(), thread: None, paused_until: None, path, url };
         if let Some(path) = path {
             match bind(&path) {
                 Ok(listener) => {
                     let url = format!("unix:{}", path.display());
-                    return Ok(Self { state: Standing::Waiting(Listener::Unix(listener)), path: Some(path), url });
+                    return Ok(of(Listener::Unix(listener), Some(path), url));
                 }
                 // Something of somebody else's stands there: it stays, and we go elsewhere.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
@@ -56,8 +90,7 @@ impl Endpoint {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
-        let url = format!("http://127.0.0.1:{port}");
-        Ok(Self { state: Standing::Waiting(Listener::Tcp(listener)), path: None, url })
+        Ok(of(Listener::Tcp(listener), None, format!("http://127.0.0.1:{port}")))
     }
 
     /// Whether nobody can find it any more, because its path was removed.
@@ -65,24 +98,55 @@ impl Endpoint {
         self.path.as_ref().is_some_and(|path| !path.exists())
     }
 
-    /// What is to be waited for, until the first caller.
-    pub fn waiting(&self) -> Option<BorrowedFd<'_>> {
-        match &self.state {
-            Standing::Waiting(Listener::Unix(listener)) => Some(listener.as_fd()),
-            Standing::Waiting(Listener::Tcp(listener)) => Some(listener.as_fd()),
-            _ => None,
+    /// Adds what is to be waited for.
+    pub fn watch<'a>(&'a self, set: &mut Vec<PollFd<'a>>) {
+        if self.paused_until.is_none_or(|until| until <= Instant::now()) {
+            set.push(PollFd::from_borrowed_fd(self.listener.as_fd(), PollFlags::IN));
         }
+        set.extend(self.callers.iter().map(|caller| PollFd::from_borrowed_fd(caller.as_fd(), PollFlags::IN)));
     }
 
-    /// The first caller is there: from here on a thread of its own answers.
-    pub fn answer(&mut self, app: App) -> Result<(), Error> {
-        let Standing::Waiting(listener) = std::mem::replace(&mut self.state, Standing::Closed) else { return Ok(()) };
-        let (end, ended) = tokio::sync::oneshot::channel();
-        let thread = std::thread::Builder::new()
-            .name("endpoint".to_owned())
-            .spawn(move || serve(listener, app, ended))
-            .map_err(|error| Error::system("start a thread for the socket", error))?;
-        self.state = Standing::Answering(thread, end);
+    /// When callers are taken again, if they are not now.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.paused_until
+    }
+
+    /// Takes who has come, and answers or hands on who has said what he wants; `app` is made for the first who wants more
+    /// than to know that we are there.
+    pub fn serve(&mut self, app: impl Fn() -> App) -> Result<(), Error> {
+        self.paused_until = None;
+        loop {
+            match self.listener.accept() {
+                Ok(Some(caller)) => self.callers.push(caller),
+                // Another user, whom the directory's mode should have kept out.
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    self.paused_until = Some(Instant::now() + PAUSE);
+                    break;
+                }
+            }
+        }
+        let mut failed = Ok(());
+        for caller in std::mem::take(&mut self.callers) {
+            match caller.look() {
+                Wish::Nothing if self.callers.len() < MOST => self.callers.push(caller),
+                Wish::Gone => {}
+                Wish::Health => caller.say_healthy(),
+                Wish::Nothing | Wish::More => failed = failed.and(self.hand_on(caller, &app)),
+            }
+        }
+        failed
+    }
+
+    fn hand_on(&mut self, caller: Caller, app: &impl Fn() -> App) -> Result<(), Error> {
+        let thread = match &mut self.thread {
+            Some(thread) => thread,
+            none => none.insert(Thread::start(matches!(self.listener, Listener::Unix(_)), app())?),
+        };
+        // A thread that has ended answers nobody.
+        let _ = thread.hand.send(caller);
         Ok(())
     }
 
@@ -92,9 +156,86 @@ impl Endpoint {
             // Already gone where the registry's directory was removed.
             let _ = fs::remove_file(path);
         }
-        if let Standing::Answering(thread, end) = std::mem::replace(&mut self.state, Standing::Closed) {
-            drop(end);
-            let _ = thread.join();
+        self.callers.clear();
+        if let Some(Thread { hand, handle, end }) = self.thread.take() {
+            drop((hand, end));
+            let _ = handle.join();
+        }
+    }
+}
+
+impl Listener {
+    /// Who comes next; `None` for somebody of another user (`SO_PEERCRED`, unix(7)).
+    fn accept(&self) -> io::Result<Option<Caller>> {
+        match self {
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept()?;
+                stream.set_nonblocking(true)?;
+                let us = rustix::process::getuid();
+                let peer = sockopt::socket_peercred(&stream)?.uid;
+                Ok((peer == us || peer.is_root()).then_some(Caller::Unix(stream)))
+            }
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept()?;
+                stream.set_nonblocking(true)?;
+                Ok(Some(Caller::Tcp(stream)))
+            }
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(listener) => listener.as_fd(),
+            Self::Tcp(listener) => listener.as_fd(),
+        }
+    }
+}
+
+/// What a caller wants, as far as it has said.
+enum Wish {
+    Nothing,
+    Gone,
+    Health,
+    More,
+}
+
+impl Caller {
+    /// Looks at what it says, which stays to be read.
+    fn look(&self) -> Wish {
+        let mut head = [0; HEAD];
+        match recv(self, &mut head, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok((0, _)) => Wish::Gone,
+            Ok((count, _)) => {
+                let said = &head[..count];
+                if said.starts_with(HEALTH) && said.windows(END.len()).any(|window| window == END) {
+                    Wish::Health
+                } else if HEALTH.starts_with(said) {
+                    Wish::Nothing
+                } else {
+                    Wish::More
+                }
+            }
+            Err(Errno::AGAIN | Errno::INTR) => Wish::Nothing,
+            Err(_) => Wish::Gone,
+        }
+    }
+
+    fn say_healthy(&self) {
+        let mut head = [0; HEAD];
+        // Read, or the close would reset the connection before the answer was taken (tcp(7)).
+        let _ = recv(self, &mut head, RecvFlags::DONTWAIT);
+        // A caller that is gone needs no answer; a fresh socket has room for it.
+        let _ = send(self, HEALTHY, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+    }
+}
+
+impl AsFd for Caller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(stream) => stream.as_fd(),
+            Self::Tcp(stream) => stream.as_fd(),
         }
     }
 }
@@ -120,24 +261,31 @@ fn is_stale(path: &Path) -> bool {
         && UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-fn serve(listener: Listener, app: App, ended: tokio::sync::oneshot::Receiver<()>) {
+impl Thread {
+    /// Starts it, for callers over a unix socket or over TCP.
+    fn start(over_unix: bool, app: App) -> Result<Self, Error> {
+        let (hand, callers) = unbounded_channel();
+        let (end, ended) = oneshot::channel();
+        let handle = std::thread::Builder::new()
+            .name("endpoint".to_owned())
+            .spawn(move || run(over_unix, callers, router(app), ended))
+            .map_err(|error| Error::system("start a thread for the socket", error))?;
+        Ok(Self { hand, handle, end })
+    }
+}
+
+fn run(over_unix: bool, callers: UnboundedReceiver<Caller>, router: Router, ended: oneshot::Receiver<()>) {
     // Without a runtime there is nobody to answer; the command does not need it.
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() else { return };
-    let router = router(app);
     let stop = Arc::new(Notify::new());
     let stopped = Arc::clone(&stop);
     let graceful = async move { stopped.notified().await };
     runtime.block_on(async move {
         let serving = async {
-            match listener {
-                Listener::Unix(listener) => {
-                    let listener = OwnUser(tokio::net::UnixListener::from_std(listener)?);
-                    axum::serve(listener, router).with_graceful_shutdown(graceful).await
-                }
-                Listener::Tcp(listener) => {
-                    let listener = tokio::net::TcpListener::from_std(listener)?;
-                    axum::serve(listener, router).with_graceful_shutdown(graceful).await
-                }
+            if over_unix {
+                axum::serve(OverUnix(callers), router).with_graceful_shutdown(graceful).await
+            } else {
+                axum::serve(OverTcp(callers), router).with_graceful_shutdown(graceful).await
             }
         };
         let ending = async {
@@ -152,29 +300,54 @@ fn serve(listener: Listener, app: App, ended: tokio::sync::oneshot::Receiver<()>
     });
 }
 
-/// A listener that takes connections of our own user only (`SO_PEERCRED`, unix(7)): the directory's mode keeps others
-/// out, and this holds where it was changed.
-struct OwnUser(tokio::net::UnixListener);
+/// The callers that the loop hands on, as axum takes them.
+struct OverUnix(UnboundedReceiver<Caller>);
+struct OverTcp(UnboundedReceiver<Caller>);
 
-impl axum::serve::Listener for OwnUser {
+impl axum::serve::Listener for OverUnix {
     type Io = tokio::net::UnixStream;
-    type Addr = tokio::net::unix::SocketAddr;
+    type Addr = ();
 
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let us = rustix::process::getuid().as_raw();
+    async fn accept(&mut self) -> (Self::Io, ()) {
         loop {
-            match self.0.accept().await {
-                Ok((stream, from)) if stream.peer_cred().is_ok_and(|peer| peer.uid() == us || peer.uid() == 0) => {
-                    return (stream, from);
+            match self.0.recv().await {
+                Some(Caller::Unix(stream)) => {
+                    if let Ok(stream) = tokio::net::UnixStream::from_std(stream) {
+                        return (stream, ());
+                    }
                 }
-                Ok(_) => {}
-                // Too many open files: a moment later there may be room.
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Some(Caller::Tcp(_)) => {}
+                // The loop is over; what is under way is finished.
+                None => pending().await,
             }
         }
     }
 
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
+    fn local_addr(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl axum::serve::Listener for OverTcp {
+    type Io = tokio::net::TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            match self.0.recv().await {
+                Some(Caller::Tcp(stream)) => {
+                    let from = stream.peer_addr();
+                    if let (Ok(stream), Ok(from)) = (tokio::net::TcpStream::from_std(stream), from) {
+                        return (stream, from);
+                    }
+                }
+                Some(Caller::Unix(_)) => {}
+                None => pending().await,
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok((Ipv4Addr::LOCALHOST, 0).into())
     }
 }

@@ -34,11 +34,11 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::hooks::Runner;
 use crate::registry::entry::State;
-use crate::sys::{memory, process};
 use crate::sys::pty::Pty;
 use crate::sys::signal::Signals;
 use crate::sys::timer::Timer;
 use crate::sys::tty::{Modes, Size};
+use crate::sys::{memory, process};
 use crate::wire::{Kind, Stream, Streams};
 use answers::Asking;
 use clients::Clients;
@@ -58,6 +58,7 @@ use screen_modes::ScreenModes;
 use sends::Sends;
 use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often the entry is written anew, so that others can tell a keeper that they cannot see from one that is gone.
@@ -92,8 +93,6 @@ struct Keeper {
     streams: Streams,
     /// Outputs that the command has from our caller, for another run.
     kept: [Option<OwnedFd>; 2],
-    /// The command has closed its standard output, and the client has closed its own.
-    out_ended: bool,
     /// The size that the command's terminal was given, if that was not the first one.
     fitted: Option<Size>,
     /// What follows the end of the command.
@@ -143,8 +142,8 @@ struct Keeper {
     to_answer: Vec<tokio::sync::oneshot::Sender<Terminated>>,
     /// A failure of the registry is said once.
     registry_failed: bool,
-    /// What only the start needed is let go of.
-    is_slim: bool,
+    /// When what only the start needed is let go of, until it was.
+    slim_at: Option<Instant>,
     /// Somebody has just typed.
     typed: bool,
     /// Descriptors that the command inherits and we do not need.
@@ -180,7 +179,9 @@ impl Keeper {
             if ready.streams {
                 self.relay_output();
             }
-            if ready.endpoint {
+            if ready.endpoint
+                || self.endpoint.as_ref().and_then(Endpoint::deadline).is_some_and(|at| at <= Instant::now())
+            {
                 self.answer_calls();
             }
             self.keep_time();
@@ -264,11 +265,11 @@ impl Keeper {
             },
         );
         // Another run will write to it again.
-        if read.out_ended && matches!(self.then, Then::End) {
-            self.out_ended = true;
-            if let Some(first) = self.clients.first() {
-                first.send(Kind::EndOfOutput, &[]);
-            }
+        if let Some(first) = self.clients.first()
+            && read.out_ended
+            && matches!(self.then, Then::End)
+        {
+            first.send(Kind::EndOfOutput, &[]);
         }
         if switched {
             let undo = self.screen.undo();
@@ -282,9 +283,10 @@ impl Keeper {
     }
 
     fn answer_calls(&mut self) {
-        let app = App::new(self.record.shared(), self.mailbox.post(), Some(self.output.clone()));
+        let (entry, mailbox, output) = (self.record.shared(), &self.mailbox, &self.output);
+        let app = || App::new(Arc::clone(&entry), mailbox.post(), Some(output.clone()));
         if let Some(endpoint) = &mut self.endpoint
-            && let Err(error) = endpoint.answer(app)
+            && let Err(error) = endpoint.serve(app)
         {
             self.notice(&error.to_string());
         }
@@ -331,8 +333,7 @@ impl Keeper {
         if self.child.is_some() {
             if self.ready.deadline().is_some_and(|at| at <= now) {
                 self.look_for_ports();
-                if !self.is_slim && self.started.elapsed() >= START {
-                    self.is_slim = true;
+                if self.slim_at.take_if(|at| *at <= now).is_some() {
                     memory::let_go_of_code();
                 }
             }
@@ -419,10 +420,9 @@ impl Keeper {
             let flags = if link.is_blocked() { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
             set.push(PollFd::new(link, flags));
         }
-        let mut endpoint_at = None;
-        if let Some(listener) = self.endpoint.as_ref().and_then(Endpoint::waiting) {
-            endpoint_at = Some(set.len());
-            set.push(PollFd::from_borrowed_fd(listener, PollFlags::IN));
+        let endpoint_at = set.len();
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.watch(&mut set);
         }
         let outer_at = set.len();
         for terminal in self.clients.iter().filter_map(link::Link::blocked_terminal) {
@@ -440,7 +440,7 @@ impl Keeper {
             mailbox: woken(1),
             timer: woken(2),
             clients: said.collect(),
-            endpoint: endpoint_at.is_some_and(woken),
+            endpoint: (endpoint_at..outer_at).any(woken),
             outer: (outer_at..streams_at).any(woken),
             streams: (streams_at..set.len()).any(woken),
         };
@@ -459,7 +459,8 @@ impl Keeper {
     /// The next thing that happens by the clock.
     fn deadline(&self) -> Option<Instant> {
         let log = self.log_stuck_since.map(|since| since + output::PATIENCE);
-        let next = [self.phase.deadline(), self.group_signals.deadline(), self.clients.deadline(), log];
+        let endpoint = self.endpoint.as_ref().and_then(Endpoint::deadline);
+        let next = [self.phase.deadline(), self.group_signals.deadline(), self.clients.deadline(), log, endpoint];
         let next = next.into_iter().flatten().min();
         if self.child.is_none() {
             return next;

@@ -291,7 +291,7 @@ impl Shared {
         }
         drop(file);
         if let Err(error) = result {
-            self.post.send(Message::Notice(format!("{error}; the log of this run is incomplete")));
+            self.post.send(Message::Notice(error.to_string()));
         }
         // What was left out meanwhile is not counted any more.
         let _ = self

@@ -8,7 +8,7 @@ use crate::error::reason;
 use crate::project;
 use crate::registry::entry::State;
 use crate::sys::{ports, process};
-use crate::wire::{Ended, Kind, Stream, Streams};
+use crate::wire::{Ended, Kind, Route, Stream, Streams};
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -111,11 +111,8 @@ impl Keeper {
         {
             return Err(format!("its port {port} is held by another process{pid}"));
         }
-        if self.out_ended {
-            return Err("it has closed its standard output, and so has wrap; stop it and start it anew".to_owned());
-        }
         match self.lost_output() {
-            Some(stream) => Err(format!("its {stream} is a pipe that wrap does not hold; stop it and start it anew")),
+            Some(stream) => Err(format!("its {stream} is a pipe that cannot be had again; stop it and start it anew")),
             None => Ok(()),
         }
     }
@@ -136,7 +133,12 @@ impl Keeper {
     fn lost_output(&self) -> Option<&'static str> {
         let inherited = command::inherited_outputs(&self.streams);
         let lost = |at: usize| inherited[at] && self.kept[at].is_none();
-        if lost(0) {
+        // What was closed, by it or by its reader, is closed in us and in the client, too.
+        let closed = match (&self.streams, &self.relay.ends) {
+            (Streams::Pipe { out: Route::Relayed, .. }, Ends::Pipe { out, .. }) => out.is_none(),
+            _ => false,
+        };
+        if lost(0) || closed {
             return Some("standard output");
         }
         lost(1).then_some("standard error")

@@ -10,7 +10,7 @@ use super::record::{Birth, Record};
 use super::relay::Relay;
 use super::restart::Then;
 use super::sends::Sends;
-use super::{Endpoint, Job, Keeper, REFRESH, Ready, ScreenModes, Terminated, command};
+use super::{Endpoint, Job, Keeper, REFRESH, Ready, START, ScreenModes, Terminated, command};
 use crate::config;
 use crate::error::{Error, not_started, reason};
 use crate::hooks::{Event, Hooks, Notice, Outcome, Runner};
@@ -132,7 +132,6 @@ pub fn start(socket: OwnedFd, pty: Option<Pty>) -> Result<Keeper, Error> {
         relay: Relay::new(ends),
         kept: command::keep_outputs(&request.launch.streams),
         streams: request.launch.streams,
-        out_ended: false,
         fitted: None,
         then: Then::End,
         stopper: None,
@@ -166,7 +165,7 @@ pub fn start(socket: OwnedFd, pty: Option<Pty>) -> Result<Keeper, Error> {
         terminated: Terminated::default(),
         to_answer: Vec::new(),
         registry_failed: lost.is_some(),
-        is_slim: false,
+        slim_at: Some(now + START),
         typed: false,
         screen: ScreenModes::default(),
         inherited,

@@ -19,7 +19,8 @@ fn shop(sandbox: &Sandbox, script: &str) -> Terminal {
 fn it_is_in_the_cri_format_for_the_user_alone_and_readable_after_the_end() {
     use std::os::unix::fs::PermissionsExt;
     let sandbox = Sandbox::new();
-    let terminal = shop(&sandbox, "printf '\\033[32mgreen\\033[0m\\n 10%%\\r 99%%\\rdone\\033[K\\n'; echo last; exit 3");
+    let terminal =
+        shop(&sandbox, "printf '\\033[32mgreen\\033[0m\\n 10%%\\r 99%%\\rdone\\033[K\\n'; echo last; exit 3");
     assert_eq!(terminal.wait_end(), Ending::Code(3));
     let [file] = &logs(&sandbox)[..] else { panic!("{:?}", logs(&sandbox)) };
     assert_eq!(fs::metadata(file).expect("there").permissions().mode() & 0o777, 0o600);
@@ -104,14 +105,14 @@ fn where_it_cannot_be_written_the_command_does_not_notice() {
     terminal.wait_for("ready\r\n");
     terminal.send("\r");
     terminal.wait_for("the end\r\n");
-    terminal.wait_until("the line about the log", |text| text.contains("wrap: cannot write"));
+    terminal.wait_until("the line about the log", |text| text.contains("the log of this run has gaps: cannot write"));
     let numbers = terminal.screen();
     terminal.send("\r");
     assert_eq!(terminal.wait_end(), Ending::Code(4));
     assert_eq!(numbers.matches("wrap: ").count(), 1, "one line of ours");
-    for number in [1, 100_000, 200_000] {
-        assert!(numbers.contains(&format!("\n{number}\n")), "line {number}");
-    }
+    // Our line stands where it happened, which may be in the middle of another.
+    let found: Vec<u32> = numbers.lines().filter_map(|line| line.parse().ok()).collect();
+    assert!(found.len() >= 199_998, "{} of 200000 lines", found.len());
     assert!(logs(&sandbox).iter().all(|file| is_whole(file)), "no record is torn");
 }
 
