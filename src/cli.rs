@@ -1,5 +1,6 @@
 //! The command line: every verb and option, and where the wrapped command begins.
 
+use crate::files;
 use crate::keys::Key;
 use crate::sys::tty::Size;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -43,13 +44,17 @@ pub struct Cli {
 pub enum Verb {
     /// Run a command (also one whose name is a verb)
     #[command(after_help = "\
-Without COMMAND, the project's own dev command: the first of the scripts dev, develop, serve and start of
+Without COMMAND, the project's own dev command: the first of the scripts dev, develop, serve and start of \
 package.json, or `docker compose up`.
 
 Examples:
   wrap run list               run a command called `list`
   wrap run -n api cargo run   under a name of its own
-  wrap run -d npm run dev     leave it running and return")]
+  wrap run -d npm run dev     leave it running and return
+  wrap --ensure npm run dev   the one that runs, or a new one
+
+Exit status: the command's own; 127 not found, 126 cannot be run, 125 refused by a start hook, 2 usage. With -d and \
+--ensure: 0 it runs, 4 it is known to become ready and is not in time, 1 it cannot be ensured.")]
     Run(RunArgs),
     /// Show what is running
     #[command(after_help = "\
@@ -60,8 +65,8 @@ Examples:
     List(ListArgs),
     /// Take over a running instance: its screen as it is now, then live, and its keys
     #[command(after_help = "\
-Ctrl-\\ d (two keys) leaves it running and gives the prompt back, in the terminal that started it, too. The keys can be
-changed in config.toml: detach_keys = \"ctrl-a d\", or \"off\".
+Ctrl-\\ d (two keys) leaves it running and gives the prompt back, in the terminal that started it, too. The keys can be \
+changed in config.toml: detach_keys = \"ctrl-a d\", or \"off\". \
 The size is the smallest of the terminals that may type. Ends as the command does.
 
 Examples:
@@ -79,8 +84,8 @@ Exit status: 0 done, 1 it cannot be detached, 2 ambiguous, 3 no such target.")]
     Detach(TargetArgs),
     /// Type a line into an instance
     #[command(after_help = "\
-Control sequences in TEXT are taken out, unless --raw says that they are meant. With `-` the text is read from standard
-input, each line of it a line. Keys: enter, tab, esc, up, down, left, right, home, end, pageup, pagedown, f1 to f12,
+Control sequences in TEXT are taken out, unless --raw says that they are meant. With `-` the text is read from standard \
+input, each line of it a line. Keys: enter, tab, esc, up, down, left, right, home, end, pageup, pagedown, f1 to f12, \
 ctrl-c, alt-x, or a single character.
 
 Examples:
@@ -99,7 +104,7 @@ Examples:
     Screen(ScreenArgs),
     /// Start the command of an instance again, in the same terminal
     #[command(after_help = "\
-First it is looked whether it would start: is the command found, is its directory there, is its port free? If not, the
+First it is looked whether it would start: is the command found, is its directory there, is its port free? If not, the \
 old run goes on. Attached terminals stay. Then it waits until the new run is ready, as long as `ready_timeout` allows.
 
 Examples:
@@ -110,14 +115,14 @@ Exit status: 0 it runs again, 1 it could not be restarted, 2 ambiguous, 3 no suc
     Restart(RestartArgs),
     /// Start an ended instance again, in the background
     #[command(after_help = "\
-Its command, its directory, its name and its --port are as they were; the environment is this shell's. Of several that
+Its command, its directory, its name and its --port are as they were; the environment is this shell's. Of several that \
 have ended and are called so, the newest is meant.
 
 Examples:
   wrap list --all
   wrap start shop --wait
 
-Exit status: 0 started, 1 it still runs or cannot be started, 2 ambiguous, 3 no such target, 4 it is not ready in time; the
+Exit status: 0 started, 1 it still runs or cannot be started, 2 ambiguous, 3 no such target, 4 it is not ready in time; the \
 command's own where it ended at once.")]
     Start(StartArgs),
     /// Make a process known that wrap did not start
@@ -175,10 +180,10 @@ Exit status: 0 ended, 1 something could not be ended, 2 ambiguous, 3 no such tar
     #[command(
         override_usage = "wrap logs [OPTIONS] TARGET",
         after_help = "\
-TARGET is an id, a short id, a name, :PORT or a pid. WHEN is a duration back from now (5m, 1h30m, 2d) or a time
+TARGET is an id, a short id, a name, :PORT or a pid. WHEN is a duration back from now (5m, 1h30m, 2d) or a time \
 (15:00, \"2026-11-21 15:00\", RFC 3339).
 
-On a terminal, colours and links are shown and every other control sequence is taken out; elsewhere there is only the
+On a terminal, colours and links are shown and every other control sequence is taken out; elsewhere there is only the \
 text. A line that was written over, such as a progress bar, is shown as it last stood.
 
 Examples:
@@ -217,7 +222,7 @@ Examples:
 #[allow(clippy::struct_excessive_bools)] // one per option, all independent
 pub struct RunArgs {
     /// Call the instance NAME instead of by its project
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", value_parser = name)]
     pub name: Option<String>,
     /// Leave it running in the background and return
     #[arg(short, long)]
@@ -511,14 +516,16 @@ pub enum Shell {
     Fish,
 }
 
-/// A number of seconds, a day at most.
+/// A number of seconds, or a time as in `2m`; a day at most.
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "it is not a number of seconds".to_owned())?;
+    let spelt = || text.parse::<jiff::SignedDuration>().ok().map(|time| time.as_secs_f64());
+    let seconds = text.parse().ok().or_else(spelt);
+    let seconds = seconds.ok_or_else(|| "it is no time; say 90, 1.5 or 2m".to_owned())?;
     // NaN is in no range; more than a day is a slip.
     if (0.0..=86_400.0).contains(&seconds) {
         Ok(Duration::from_secs_f64(seconds))
     } else {
-        Err("it is not between 0 and 86400".to_owned())
+        Err("it is more than a day, or less than nothing".to_owned())
     }
 }
 
@@ -533,6 +540,15 @@ fn size(text: &str) -> Result<Size, String> {
 /// Rows, and columns, that a terminal may be given: ten times those of a large one; what is kept of its screen grows
 /// with their product.
 const MOST_CELLS: u16 = 1000;
+
+/// A name that can be shown and typed.
+fn name(text: &str) -> Result<String, String> {
+    match files::name(text) {
+        Some(name) if name == text => Ok(name),
+        Some(_) => Err("it is too long, or has something in it that cannot be shown".to_owned()),
+        None => Err("it has nothing in it that can be shown".to_owned()),
+    }
+}
 
 /// The name of a key.
 fn key(name: &str) -> Result<String, String> {

@@ -241,6 +241,9 @@ pub struct Started {
     /// How long it may take to become ready, in milliseconds.
     #[serde(default)]
     pub ready_timeout: u64,
+    /// It is known to become ready: by a port or a text that was configured.
+    #[serde(default)]
+    pub expects: bool,
     /// The two keys that detach a client, as a terminal sends them; `None` where there are none.
     #[serde(default)]
     pub detach_keys: Option<[u8; 2]>,

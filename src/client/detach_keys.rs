@@ -1,5 +1,6 @@
-//! The two keys that detach: one with Ctrl, and a character. They count as key presses, each in a read of its own (or both
-//! in one that has nothing else), and never inside a paste. A first key that no second follows is passed on.
+//! The two keys that detach: one with Ctrl, and a character. They count as key presses: the first as the last of what a read
+//! has brought, the second in a read of its own or right behind it (a busy machine brings several keys at once), and never
+//! inside a paste. A first key that no second follows is passed on.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -79,35 +80,40 @@ impl DetachKeys {
 
     /// What one read has brought.
     pub fn typed<'a>(&mut self, bytes: &'a [u8]) -> Meaning<'a> {
-        let pass = |first| Meaning { first, rest: Cow::Borrowed(bytes), detach: false };
-        let Some([first, second]) = self.keys else { return pass(None) };
+        let Some([first, second]) = self.keys else {
+            return Meaning { first: None, rest: Cow::Borrowed(bytes), detach: false };
+        };
         let was_pasting = self.is_pasting;
         self.follow_paste(bytes);
         if was_pasting || self.is_pasting {
-            return pass(self.held.take().map(|held| held.what));
+            let first = self.held.take().map(|held| held.what);
+            return Meaning { first, rest: Cow::Borrowed(bytes), detach: false };
         }
-        let keep = |this: &mut Self, before| {
-            this.hold(First::Bytes(bytes.to_vec()));
-            Meaning { first: before, rest: Cow::Borrowed(&[][..]), detach: false }
-        };
-        if bytes == [first, second] {
-            return Meaning { first: None, rest: Cow::Borrowed(&[]), detach: true };
+        let meaning = |first, rest, detach| Meaning { first, rest: Cow::Borrowed(rest), detach };
+        if self.held.is_some() && is_second(bytes, second) {
+            self.held = None;
+            return meaning(None, &[], true);
         }
-        match self.held.take() {
-            None if is_first(bytes, first) => keep(self, None),
-            None => pass(None),
-            Some(_) if is_second(bytes, second) => Meaning { first: None, rest: Cow::Borrowed(&[]), detach: true },
-            Some(held) if is_first(bytes, first) => keep(self, Some(held.what)),
-            // The first key is let go of, in a terminal that tells that, too.
-            Some(mut held) if is_release(bytes) => {
-                if let First::Bytes(bytes_held) = &mut held.what {
-                    bytes_held.extend_from_slice(bytes);
-                }
-                self.held = Some(held);
-                Meaning { first: None, rest: Cow::Borrowed(&[]), detach: false }
-            }
-            Some(held) => pass(Some(held.what)),
+        // The first key is let go of, in a terminal that tells that, too.
+        if let Some(Held { what: First::Bytes(held), .. }) = &mut self.held
+            && is_release(bytes)
+        {
+            held.extend_from_slice(bytes);
+            return meaning(None, &[], false);
         }
+        let before = self.held.take().map(|held| held.what);
+        if let Some(rest) = bytes.strip_suffix(&[first, second]) {
+            return meaning(before, rest, true);
+        }
+        if let Some(rest) = bytes.strip_suffix(&[first]) {
+            self.hold(First::Bytes(vec![first]));
+            return meaning(before, rest, false);
+        }
+        if is_first(bytes, first) {
+            self.hold(First::Bytes(bytes.to_vec()));
+            return meaning(before, &[], false);
+        }
+        meaning(before, bytes, false)
     }
 
     fn hold(&mut self, what: First) {
@@ -212,10 +218,13 @@ mod tests {
             &[b"\x1b[92;69u", b"\x1b[100;65u"],
             &[b"\x1b[27;5;92~", b"d"],
             &[b"\x1c", b"\x1c", b"d"],
+            &[b"typed before\x1c", b"d"],
+            &[b"typed before\x1cd"],
         ] {
             assert!(after(reads).1, "{reads:?}");
         }
         assert_eq!(after(&[b"\x1c", b"\x1c", b"d"]).0, b"\x1c", "of three, the first was the command's");
+        assert_eq!(after(&[b"typed before\x1c", b"d"]).0, b"typed before");
     }
 
     #[test]
@@ -224,7 +233,7 @@ mod tests {
             &[&b"d"[..]][..],
             &[b"\x1c", b"x"],
             &[b"\x1c", b"dd"],
-            &[b"ab\x1c", b"d"],
+            &[b"ab\x1cde"],
             &[b"\x1b[200~\x1c", b"d", b"\x1b[201~"],
             &[b"\x1b[20", b"0~", b"\x1c", b"d", b"\x1b[20", b"1~"],
             &[b"\x1b[92;6u", b"d"],

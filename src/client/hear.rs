@@ -48,7 +48,7 @@ impl Client {
                 memory::let_go_of_code();
             }
             Kind::IsReady => return self.is_ready(frame.json().ok()?),
-            Kind::LastWords => self.last_words.push(frame.text()),
+            Kind::LastWords => self.last_words.push(frame.payload.to_vec()),
             Kind::Failed => {
                 let failed: Failed = frame.json().unwrap_or(Failed { code: 1, message: frame.text() });
                 self.give_terminal_back();

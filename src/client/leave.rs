@@ -1,12 +1,13 @@
 //! Leaving a run to itself: at once (`-d`), when it is ready (`--wait`), or by the detach keys.
 
-use super::{Client, Errand, Outcome, tell};
+use super::{Client, Detach, Errand, Outcome, tell};
 use crate::files;
+use crate::log::lines::{overwritten, plain, safe};
 use crate::registry::entry::SHORT_ID;
 use crate::sys::signal;
 use crate::wire::{Ended, Kind, Place, Started};
 use serde_json::json;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 /// How long a command that is left behind is watched for an end: one that cannot find its file, or its port taken, has
@@ -22,7 +23,8 @@ const TIMED_OUT: u8 = 4;
 impl Client {
     /// The command runs: one that leaves it waits for a moment, or until it is ready.
     pub(super) fn wait_for_start(&mut self) {
-        if let (Errand::Leave(_, detach), Some(started), None) = (&self.errand, &self.started, self.until) {
+        if let (Errand::Leave(plan, detach), Some(started), None) = (&self.errand, &self.started, self.until) {
+            plan.lock.take();
             let configured = Duration::from_millis(started.ready_timeout);
             let wait = detach.wait.map_or(AT_ONCE, |seconds| seconds.unwrap_or(configured));
             self.until = Instant::now().checked_add(wait);
@@ -39,15 +41,25 @@ impl Client {
     /// The time is over: it runs, and that is enough; or it should have been ready.
     pub(super) fn waited_enough(&mut self) -> Outcome {
         match &self.errand {
-            Errand::Leave(_, detach) if detach.wait.is_some() => {
+            // There was nothing to wait for but a port, and not every command opens one.
+            Errand::Leave(_, detach) if detach.wait.is_some() && self.expects() => {
                 let left = self.leave(false);
                 let started = self.started.as_ref();
                 let short = started.map_or_else(String::new, |started| short_id(started).to_owned());
                 self.say(&format!("it is not ready yet, and runs on; `wrap logs {short}` shows what it says"));
                 if left == Outcome::Exit(0) { Outcome::Exit(TIMED_OUT) } else { left }
             }
+            Errand::Leave(_, detach) if detach.wait.is_some() => {
+                self.say("it has opened no port so far, and runs; where it is ready without one, `ready_pattern` says by what");
+                self.leave(false)
+            }
             _ => self.leave(self.place.is_some()),
         }
+    }
+
+    /// Whether it is known to become ready.
+    fn expects(&self) -> bool {
+        self.started.as_ref().is_some_and(|started| started.expects)
     }
 
     /// Says what it is called and where it answers, and leaves.
@@ -86,11 +98,30 @@ impl Client {
         match &self.errand {
             Errand::Run(_) => {}
             Errand::Visit(visit) => self.farewell = Some(format!("`{}` {how}", visit.name)),
+            Errand::Leave(_, Detach { json: true, .. }) => {
+                let (code, number) = match ended {
+                    Ended::Code(code) => (Some(code), None),
+                    Ended::Signal(number) => (None, Some(signal::name(number))),
+                };
+                let lines: Vec<String> = self.last_words.iter().map(|line| plain(line)).collect();
+                let started = self.started.as_ref();
+                let told = json!({
+                    "instanceId": started.map(|started| &started.instance_id),
+                    "projectName": started.map(|started| &started.name),
+                    "ready": false,
+                    "exitCode": code,
+                    "signal": number,
+                    "lastLines": lines,
+                });
+                let _ = writeln!(io::stdout(), "{told}");
+            }
             Errand::Leave(plan, _) => {
                 let before = if self.last_words.is_empty() { "" } else { "; it said:" };
                 tell::tell(&format!("`{}` {how}{before}", plan.command[0].display()));
-                for line in std::mem::take(&mut self.last_words) {
-                    // Standard error is where a failed command's words are looked for.
+                // Standard error is where a failed command's words are looked for.
+                let is_terminal = io::stderr().is_terminal();
+                for line in &self.last_words {
+                    let line = if is_terminal { safe(&overwritten(line)) } else { plain(&overwritten(line)) };
                     let _ = writeln!(io::stderr(), "  {line}");
                 }
             }

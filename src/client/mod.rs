@@ -24,7 +24,9 @@ use detach_keys::{DetachKeys, First};
 use outputs::Outputs;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, OwnedFd, RawFd};
+use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -41,6 +43,8 @@ pub struct Plan {
     pub port: Option<u16>,
     /// `--detach`: leave it running and return.
     pub detach: Option<Detach>,
+    /// Held until the run is registered, where somebody has to know by then that it is there.
+    pub lock: RefCell<Option<File>>,
     /// `--pty`: under a PTY also where the streams are no terminals.
     pub pty: bool,
     /// Runs the keeper in a process of its own: [`crate::keeper::run`], which the client does not know.
@@ -163,7 +167,7 @@ struct Client {
     /// Where it answers, once it is ready.
     place: Option<Place>,
     /// What it said last before it ended, for one that leaves.
-    last_words: Vec<String>,
+    last_words: Vec<Vec<u8>>,
     detach_keys: DetachKeys,
     /// When one that leaves has waited for long enough.
     until: Option<Instant>,
@@ -360,19 +364,15 @@ impl Client {
         if let Some(first) = &meaning.first {
             self.pass_on(first);
         }
-        if meaning.detach {
+        let looks_on = matches!(&self.errand, Errand::Visit(visit) if visit.read_only);
+        if !looks_on {
+            let rest = &meaning.rest[self.type_in(&meaning.rest)..];
+            self.send_input(rest);
+        }
+        // Nothing else is a looker-on's to press, and not everybody knows the keys.
+        if meaning.detach || looks_on && bytes == [INTERRUPT] {
             self.outbox.push(Kind::Detach, &[]);
-            return;
         }
-        if matches!(&self.errand, Errand::Visit(visit) if visit.read_only) {
-            // Nothing else is his to press, and not everybody knows the keys.
-            if bytes == [INTERRUPT] {
-                self.outbox.push(Kind::Detach, &[]);
-            }
-            return;
-        }
-        let rest = &meaning.rest[self.type_in(&meaning.rest)..];
-        self.send_input(rest);
     }
 
     fn send_input(&mut self, bytes: &[u8]) {

@@ -1,6 +1,6 @@
 //! `wrap adopt`: makes a process known that wrap did not start.
 
-use super::print;
+use super::{USAGE, print};
 use crate::cli::AdoptArgs;
 use crate::error::Error;
 use crate::files;
@@ -23,6 +23,11 @@ const NO_PROCESS: u8 = 3;
 
 /// Starts a keeper for it, and says what it is called.
 pub fn run(args: &AdoptArgs) -> anyhow::Result<ExitCode> {
+    let number = args.process.strip_prefix(':').unwrap_or(&args.process);
+    if number.parse::<u32>().is_err() {
+        eprintln!("wrap: `{}` is neither a pid nor a :PORT", visible(&args.process));
+        return Ok(ExitCode::from(USAGE));
+    }
     let Some(found) = find(&args.process)? else { return Ok(ExitCode::from(NO_PROCESS)) };
     may_be_adopted(&found)?;
     let (mut read, write) = pipe_with(PipeFlags::CLOEXEC)

@@ -4,6 +4,7 @@ use super::instance::{self, ANSWER, title};
 use crate::api::{self, FRAMES};
 use crate::cli::AttachArgs;
 use crate::client::{self, Visit};
+use crate::registry::entry::Mode;
 use crate::render::visible;
 use crate::sweep::INSTANCE_VARIABLE;
 use anyhow::bail;
@@ -12,13 +13,16 @@ use std::process::ExitCode;
 
 /// Attaches, and returns when it is detached or has ended.
 pub fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
-    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-        bail!("attach needs a terminal; `wrap logs {} -f` follows it without one", visible(&args.target));
-    }
     let entry = match instance::live(&args.target) {
         Ok(entry) => entry,
         Err(code) => return Ok(code),
     };
+    if entry.mode == Mode::Adopted {
+        bail!("cannot attach to {}: wrap did not start it, and its terminal is where it was started", title(&entry));
+    }
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        bail!("attach needs a terminal; `wrap logs {} -f` follows it without one", visible(&args.target));
+    }
     if std::env::var(INSTANCE_VARIABLE).is_ok_and(|id| id == entry.instance_id) {
         bail!("this terminal is inside {}: attached to itself, it would show itself for ever", title(&entry));
     }

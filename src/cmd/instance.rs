@@ -3,8 +3,9 @@
 use crate::api::{self, Method, Response};
 use crate::registry::Registry;
 use crate::registry::entry::Entry;
+use crate::registry::history::{self, History, Past};
 use crate::registry::target::{TargetError, resolve};
-use crate::render::visible;
+use crate::render::{ended, visible};
 use crate::sys::process;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -30,9 +31,25 @@ pub fn live(target: &str) -> Result<Entry, ExitCode> {
         found => found.cloned(),
     };
     found.map_err(|error| {
-        eprintln!("wrap: {error}");
+        match past(target).filter(|_| matches!(error, TargetError::NotFound { .. })) {
+            Some(past) => eprintln!("wrap: {}", has_ended(&past)),
+            None => eprintln!("wrap: {error}"),
+        }
         ExitCode::from(error.exit_code())
     })
+}
+
+/// The ended one that a target names.
+pub fn past(target: &str) -> Option<Past> {
+    history::find(target, &History::ours()?.all().0).cloned()
+}
+
+/// What is to be said of one that is not there any more.
+pub fn has_ended(past: &Past) -> String {
+    let (title, short, how) = (title(&past.entry), past.entry.short_id(), ended(&past.end));
+    format!(
+        "{title} is not running: {how}; `wrap start {short}` starts it again, `wrap logs {short}` shows what it said"
+    )
 }
 
 /// Asks its keeper; an answer other than 2xx is an error, in the keeper's words.

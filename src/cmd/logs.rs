@@ -39,6 +39,8 @@ struct Subject {
     name: Option<String>,
     /// Where its keeper says that it is: it may have another place for such things than we have.
     path: Option<PathBuf>,
+    /// Nothing of its output passes wrap.
+    is_unseen: bool,
     /// Wrap did not start it.
     is_adopted: bool,
     /// What is registered of it, and how it fares, while it lives.
@@ -51,6 +53,7 @@ impl Subject {
             id: entry.instance_id.clone(),
             name: Some(entry.project_name.clone()),
             path: entry.log_path.as_ref().map(PathBuf::from),
+            is_unseen: entry.mode == Mode::Pipe && entry.log_path.is_none(),
             is_adopted: entry.mode == Mode::Adopted,
             live: status.map(|status| (entry.clone(), status)),
         }
@@ -118,6 +121,13 @@ pub fn run(args: &LogsArgs) -> anyhow::Result<ExitCode> {
             subject.title()
         );
     }
+    if subject.is_unseen && log::path_of(&subject.id).is_some() {
+        bail!(
+            "nothing of {} is logged: its output goes straight to a file or a terminal of its caller's, past wrap; with \
+             `--pty`, or into a pipe, it is seen",
+            subject.title()
+        );
+    }
     if args.clear {
         clear(&subject)?;
         print(&format!("cleared the log of {}\n", subject.title()))?;
@@ -145,7 +155,8 @@ fn find(target: &str) -> Result<Subject, TargetError> {
     let fits = |id: &String| *id == typed || (typed.len() == SHORT_ID && id.ends_with(&typed));
     // The newest, should two have the same short id: ids of version 7 begin with the time.
     let id = log::store::ids().into_iter().filter(fits).max();
-    id.map(|id| Subject { id, name: None, path: None, is_adopted: false, live: None }).ok_or(not_found)
+    id.map(|id| Subject { id, name: None, path: None, is_unseen: false, is_adopted: false, live: None })
+        .ok_or(not_found)
 }
 
 /// Empties the log: through the keeper that writes it, else by removing it.

@@ -5,6 +5,8 @@ use super::wait::{Outcome, until_ready};
 use super::{TIMED_OUT, print};
 use crate::api::{self, Method};
 use crate::cli::RestartArgs;
+use crate::log;
+use crate::log::lines::{overwritten, plain};
 use crate::registry::entry::Entry;
 use crate::render::{ended, visible};
 use anyhow::{Context, bail};
@@ -12,12 +14,16 @@ use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// How long the old run may take to end: the longest grace that can be configured, for the command and for what it
 /// leaves behind, and a little more.
 const ANSWER: Duration = Duration::from_hours(49);
+
+/// Lines of a run that failed: as much as its error message has, and fits on a screen.
+const LAST_LINES: usize = 20;
 
 /// What a keeper answers when the new run is there.
 #[derive(Debug, Default, Deserialize)]
@@ -65,8 +71,9 @@ fn wait(entry: &Entry, timeout: Duration) -> anyhow::Result<ExitCode> {
         }
         Outcome::Ended(past) => {
             let how = past.map_or_else(String::new, |past| format!(": {}", ended(&past.end)));
+            say_last_lines(entry);
             bail!(
-                "{} ended again before it was ready{how}; `wrap logs {}` shows what it said",
+                "{} ended again before it was ready{how}; `wrap logs {}` shows all that it said",
                 title(entry),
                 entry.short_id()
             )
@@ -76,6 +83,14 @@ fn wait(entry: &Entry, timeout: Duration) -> anyhow::Result<ExitCode> {
             eprintln!("wrap: {} runs and is not ready within {seconds} s (`ready_timeout`)", title(entry));
             Ok(ExitCode::from(TIMED_OUT))
         }
+    }
+}
+
+/// The end of its log, where a failed command's words are looked for.
+fn say_last_lines(entry: &Entry) {
+    let Some(path) = &entry.log_path else { return };
+    for line in log::tail(Path::new(path), LAST_LINES).unwrap_or_default() {
+        eprintln!("  {}", plain(&overwritten(&line.text)));
     }
 }
 

@@ -10,8 +10,10 @@ use crate::project::{self, Candidate, DevCommand};
 use crate::sys::process;
 use anyhow::Context;
 use clap::CommandFactory;
+use std::cell::RefCell;
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
@@ -33,17 +35,16 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         eprintln!("wrap: --wait, --size and --json are for a run that is left in the background: add -d");
         return Ok(ExitCode::from(USAGE));
     }
-    // Held until the run is registered: only then can another see it.
-    let _lock = match args.ensure.then(|| ensure::look(args, &command)).transpose()? {
+    let lock = match args.ensure.then(|| ensure::look(args, &command)).transpose()? {
         Some(There::Runs(code)) => return Ok(code),
         Some(There::Nothing(lock)) => lock,
         None => None,
     };
-    Ok(outcome(plan(args, command)).carry_out())
+    Ok(outcome(plan(args, command, lock)).carry_out())
 }
 
-/// How to run a command as the line said.
-pub fn plan(args: &RunArgs, command: Vec<OsString>) -> Plan {
+/// How to run a command as the line said; `lock` is let go of once it is registered.
+pub fn plan(args: &RunArgs, command: Vec<OsString>, lock: Option<File>) -> Plan {
     // What is to be ensured is there when it is ready.
     let wait = args.wait.or(args.ensure.then_some(None));
     let detach = Detach { size: args.size.unwrap_or_default(), wait, json: args.json };
@@ -52,10 +53,19 @@ pub fn plan(args: &RunArgs, command: Vec<OsString>) -> Plan {
         name: args.name.clone(),
         port: args.port,
         detach: (args.detach || args.ensure).then_some(detach),
+        lock: RefCell::new(lock),
         pty: args.pty,
         keeper: keeper::run,
-        suggest: |program| similar_verb(program).map(|verb| format!("did you mean `wrap {verb}`?")),
+        suggest,
     }
+}
+
+/// What may have been meant by a command that there is not.
+fn suggest(program: &OsStr) -> Option<String> {
+    if program.to_str().is_some_and(|word| word.parse::<f64>().is_ok()) {
+        return Some(format!("did you mean `--wait={}`?", program.display()));
+    }
+    similar_verb(program).map(|verb| format!("did you mean `wrap {verb}`?"))
 }
 
 fn outcome(plan: Plan) -> Outcome {

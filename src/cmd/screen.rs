@@ -21,6 +21,9 @@ pub fn run(args: &ScreenArgs) -> anyhow::Result<ExitCode> {
     let failed = || format!("there is no screen of {}", title(&entry));
     let what = format!("screen?format={format}");
     let response = instance::ask(&entry, Method::GET, &what, None, ANSWER).with_context(failed)?;
+    if args.html {
+        print("<!doctype html>\n<meta charset=\"utf-8\">\n")?;
+    }
     print(&String::from_utf8_lossy(&response.body))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! `wrap start`: runs an ended instance's command again, where and as it ran.
 
+use super::ensure::Same;
 use super::instance::title;
 use super::run::{enter, plan};
 use super::target::{self, Found};
@@ -23,6 +24,11 @@ pub fn run(args: &StartArgs) -> anyhow::Result<ExitCode> {
     };
     let command = words(&entry)?;
     enter(Path::new(&entry.cwd)).with_context(|| format!("{} cannot be started where it ran", title(&entry)))?;
+    let same = Same::here(&command);
+    let lock = same.lock();
+    if let Some((running, _)) = same.runs().into_iter().find(|(running, _)| running.cwd == entry.cwd) {
+        bail!("{} has been started again already, as {}", title(&entry), title(&running));
+    }
     let args = RunArgs {
         name: Some(entry.project_name.clone()),
         port: entry.asked_port,
@@ -31,7 +37,7 @@ pub fn run(args: &StartArgs) -> anyhow::Result<ExitCode> {
         json: args.json,
         ..RunArgs::default()
     };
-    Ok(client::run(plan(&args, command)).carry_out())
+    Ok(client::run(plan(&args, command, lock)).carry_out())
 }
 
 /// The command's words, if they are all there.

@@ -1,6 +1,6 @@
 //! `wrap stop`: ends instances and everything that they started.
 
-use super::{USAGE, print};
+use super::{USAGE, instance, print};
 use crate::api::{self, Method};
 use crate::cli::StopArgs;
 use crate::registry::entry::Entry;
@@ -43,6 +43,12 @@ pub fn run(args: &StopArgs) -> anyhow::Result<ExitCode> {
     let chosen = match choose(args, &swept.live) {
         Ok(chosen) => chosen,
         Err(error) => {
+            if let TargetError::NotFound { target, .. } = &error
+                && let Some(past) = instance::past(target)
+            {
+                eprintln!("wrap: {}", instance::has_ended(&past));
+                return Ok(ExitCode::from(error.exit_code()));
+            }
             eprintln!("wrap: {error}{}", if args.targets.len() > 1 { "; nothing was stopped" } else { "" });
             return Ok(ExitCode::from(error.exit_code()));
         }
@@ -100,7 +106,13 @@ fn stop(entry: &Entry, health: Health) -> anyhow::Result<String> {
     let keeper_lives = process::is_alive(entry.pid, entry.pid_token);
     if health.keeper_answers == Some(true) || (health.keeper_answers.is_none() && keeper_lives) {
         let path = format!("/api/instances/{}/terminate", entry.instance_id);
-        let response = api::call(entry, Method::POST, &path, None, ANSWER)?;
+        let response = match api::call(entry, Method::POST, &path, None, ANSWER) {
+            // It was about to end when it was listed.
+            Err(_) if !process::is_alive(entry.pid, entry.pid_token) => {
+                return Ok(format!("{} has ended by itself\n", title(entry)));
+            }
+            response => response?,
+        };
         if response.status != 200 {
             bail!("its keeper answered {}: {}", response.status, String::from_utf8_lossy(&response.body));
         }

@@ -66,11 +66,11 @@ pub fn find(target: &str) -> Result<Found, TargetError> {
             let health = entries.iter().position(|one| std::ptr::eq(one, entry)).map(|at| healths[at]);
             health.map(|health| Found::Live(Box::new(entry.clone()), health)).ok_or_else(|| not_found(target))
         }
-        Err(TargetError::NotFound { .. }) => {
+        Err(error @ TargetError::NotFound { .. }) => {
             let (past, more) = History::ours().map(|history| history.all()).unwrap_or_default();
             warnings.extend(more);
             let past = history::find(target, &past).cloned();
-            past.map(|past| Found::Past(Box::new(past))).ok_or_else(|| not_found(target))
+            past.map(|past| Found::Past(Box::new(past))).ok_or(error)
         }
         Err(ambiguous) => Err(ambiguous),
     };
@@ -91,5 +91,5 @@ pub fn refused(error: &TargetError) -> ExitCode {
 }
 
 fn not_found(target: &str) -> TargetError {
-    TargetError::NotFound { target: target.to_owned() }
+    TargetError::NotFound { target: target.to_owned(), meant: None }
 }

@@ -58,6 +58,12 @@ pub fn until_ready(entry: &Entry, timeout: Duration) -> anyhow::Result<Outcome> 
     })
 }
 
+/// Waits until an instance has ended; `false` where it has not in time.
+pub fn until_ended(entry: &Entry, timeout: Duration) -> anyhow::Result<bool> {
+    let mut subject = Subject::new(entry, Some(timeout))?;
+    Ok(matches!(wait(&mut subject, None, |_| false), Turn::Ended(_)))
+}
+
 /// What has become of the instance.
 enum Now {
     Registered(Box<Entry>),

@@ -202,8 +202,13 @@ impl Adopted {
     fn finish(&mut self) {
         if let Some(history) = History::ours().filter(|_| !process::is_alive(self.child.pid, self.child.token)) {
             let entry = self.record.entry().clone();
-            // How it ended its parent knows; where it cannot be written it is not remembered.
-            let _ = history.record(&entry, End::lost(&entry, now_ms()));
+            let mut end = End::lost(&entry, now_ms());
+            if !self.ending.is_empty() {
+                // Its parent alone knows the status, and we know who asked for the end.
+                end = End { signal: Some("SIGTERM".to_owned()), lost: false, ..end };
+            }
+            // Where it cannot be written it is not remembered.
+            let _ = history.record(&entry, end);
         }
         let _ = self.record.remove();
         for ending in self.ending.drain(..) {

@@ -2,10 +2,16 @@
 
 use super::mailbox::{Message, Post};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two questions: an app that starts answers within a second or two, and nothing tells when.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// So long it is asked that often; one that has not answered by then is broken, and its log is somebody's to read.
+const OFTEN: Duration = Duration::from_secs(15);
+
+/// From then on the pauses grow, up to this one.
+const SELDOM: Duration = Duration::from_secs(20);
 
 /// How long an answer may take; one that is slower than that is not ready.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -19,14 +25,16 @@ impl Asking {
     /// Asks `http://localhost:number/path` until it answers with success, and tells the loop.
     pub fn until_answered(number: u16, path: &str, post: Post) -> Self {
         let alive = Arc::new(());
-        let (still, url) = (Arc::downgrade(&alive), format!("http://localhost:{number}{path}"));
+        let still = Arc::downgrade(&alive);
+        // By address: to look a name up would cost ureq a thread for each question.
+        let urls = ["127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{number}{path}"));
         // Without a thread the run counts as running after its time, like one that never answers.
-        let _ = std::thread::Builder::new().name("answers".to_owned()).spawn(move || ask(&url, &still, &post));
+        let _ = std::thread::Builder::new().name("answers".to_owned()).spawn(move || ask(&urls, &still, &post));
         Self { _alive: alive }
     }
 }
 
-fn ask(url: &str, still: &Weak<()>, post: &Post) {
+fn ask(urls: &[String], still: &Weak<()>, post: &Post) {
     let config = ureq::Agent::config_builder()
         .timeout_global(Some(TIMEOUT))
         // A proxy of the environment is for the web, not for this machine.
@@ -35,14 +43,21 @@ fn ask(url: &str, still: &Weak<()>, post: &Post) {
         .http_status_as_error(false)
         .build();
     let agent = ureq::Agent::new_with_config(config);
-    while still.upgrade().is_some() {
+    let answers = |url: &String| {
         let answer = agent.get(url).call();
-        if answer.is_ok_and(|answer| answer.status().is_success() || answer.status().is_redirection()) {
+        answer.is_ok_and(|answer| answer.status().is_success() || answer.status().is_redirection())
+    };
+    let (begun, mut pause) = (Instant::now(), PAUSE);
+    while still.upgrade().is_some() {
+        if urls.iter().any(answers) {
             if still.upgrade().is_some() {
                 post.send(Message::Answered);
             }
             return;
         }
-        std::thread::sleep(PAUSE);
+        if begun.elapsed() > OFTEN {
+            pause = (pause * 2).min(SELDOM);
+        }
+        std::thread::sleep(pause);
     }
 }

@@ -6,9 +6,9 @@ use crate::sys::tty::Size;
 use crate::wire::{Kind, Stream};
 use std::time::{Duration, Instant};
 
-/// How long the first client may take nothing while others look on: longer than a terminal that is only slow needs,
-/// and soon enough for those who would wait.
-const STUCK: Duration = Duration::from_secs(1);
+/// How long the first client may take nothing while others wait for what it holds up: longer than a terminal that is
+/// only slow needs, and soon enough for those who would wait.
+pub const STUCK: Duration = Duration::from_secs(1);
 
 /// Those that may come at once: people have a handful of terminals, and each costs a screen and its windows.
 const MOST: usize = 64;
@@ -30,9 +30,14 @@ impl Clients {
         self.next_id
     }
 
-    /// Adds one, unless there are too many.
-    pub fn add(&mut self, link: Link) -> bool {
+    /// Adds one; where there are too many it is told so and goes. Those that never say what they want go first.
+    pub fn add(&mut self, mut link: Link) -> bool {
         if self.all.len() >= MOST {
+            self.all.retain(|link| link.role != Role::Coming);
+        }
+        if self.all.len() >= MOST {
+            link.notice(&format!("{MOST} terminals are attached already; `wrap detach` lets all of them go"));
+            link.send(Kind::Detached, &[0]);
             return false;
         }
         if link.role == Role::First {
@@ -114,7 +119,8 @@ impl Clients {
 
     /// The terminal that answers what the command asks.
     fn primary(&self) -> Option<u64> {
-        let types = || self.all.iter().filter(|link| link.types());
+        // One that takes nothing sees no question.
+        let types = || self.all.iter().filter(|link| link.types() && !link.is_behind());
         let one = types().find(|link| link.role == Role::First && link.in_foreground);
         one.or_else(|| types().find(|link| link.in_foreground)).or_else(|| types().next()).map(|link| link.id)
     }
@@ -127,7 +133,8 @@ impl Clients {
     /// Shows output to all who look. Where nobody could answer, what the command asks in it is returned.
     pub fn send_output(&mut self, stream: Stream, bytes: &[u8], in_terminal: bool) -> Vec<Query> {
         let lookers = self.all.iter().filter(|link| link.looks()).count();
-        if !in_terminal || (lookers == 1 && self.all.iter().any(Link::types)) {
+        if !in_terminal || (lookers == 1 && self.all.iter().any(|link| link.types() && !link.is_behind())) {
+            self.filter = Filter::default();
             for link in self.all.iter_mut().filter(|link| link.looks()) {
                 link.send_output(stream, bytes);
             }
@@ -141,9 +148,9 @@ impl Clients {
         if primary.is_some() { Vec::new() } else { asked }
     }
 
-    /// Sends a frame to all who look.
+    /// Sends a frame to all who look, but for those who are behind: they are told with the screen.
     pub fn send(&mut self, kind: Kind, payload: &[u8]) {
-        for link in self.all.iter_mut().filter(|link| link.looks()) {
+        for link in self.all.iter_mut().filter(|link| link.looks() && !link.is_behind()) {
             link.send(kind, payload);
         }
     }
@@ -157,7 +164,8 @@ impl Clients {
 
     /// When the first client has had its time, if it takes nothing while others look on.
     pub fn deadline(&self) -> Option<Instant> {
-        self.all.iter().filter_map(|link| link.stuck_since).min().map(|since| since + STUCK)
+        let first = self.all.iter().find(|link| link.role == Role::First)?;
+        first.stuck_since.map(|since| since + STUCK)
     }
 
     /// Lets the others go on where the first one takes nothing.

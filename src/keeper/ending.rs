@@ -1,5 +1,6 @@
 //! The end of a run: the command reaped, what it left behind stopped, the last output read, the entry removed.
 
+use super::clients::STUCK;
 use super::life::{Escalation, Phase, SETTLE};
 use super::link::Role;
 use super::output::make_room;
@@ -29,6 +30,9 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Lines of a command that died at once: as much as its error message has, and fits on a screen.
 const LAST_LINES: usize = 20;
+
+/// Bytes of each of them: a few lines of a terminal.
+const LAST_LINE: usize = 2000;
 
 impl Keeper {
     /// Waits for every child that has changed. What is not the command was orphaned below us.
@@ -96,16 +100,18 @@ impl Keeper {
                 }
             }
             Phase::Leftovers(..) => self.advance_leftovers(),
-            Phase::Draining(ended, until) => {
-                let (ended, until) = (*ended, *until);
+            Phase::Draining(ended, until, force_at) => {
+                let (ended, until, force_at) = (*ended, *until, *force_at);
                 if self.relay.is_at_end() || self.drained >= LAST_BYTES {
                     self.over(ended);
                 } else if until <= Instant::now() {
-                    let more = self.relay_rest() > 0;
-                    // A slow terminal is waited for; so is what has come in this moment.
-                    let go_on = more || (self.is_blocked() && !self.relay.is_at_end());
+                    let is_forced = force_at <= Instant::now();
+                    let more = self.relay_rest_of(is_forced) > 0;
+                    // A slow terminal is waited for; so is what has come in this moment. One that takes nothing gets the rest
+                    // all the same, which waits in us until the end: nobody else has to wait for it.
+                    let go_on = more || (!is_forced && self.is_blocked() && !self.relay.is_at_end());
                     if go_on {
-                        self.phase = Phase::Draining(ended, Instant::now() + LAST_OUTPUT);
+                        self.phase = Phase::Draining(ended, Instant::now() + LAST_OUTPUT, force_at);
                     } else {
                         self.over(ended);
                     }
@@ -218,19 +224,25 @@ impl Keeper {
 
     fn drain(&mut self, ended: Ended) {
         self.relay.release_terminal();
-        self.phase = Phase::Draining(ended, Instant::now() + LAST_OUTPUT);
+        let now = Instant::now();
+        self.phase = Phase::Draining(ended, now + LAST_OUTPUT, now + STUCK);
         self.relay_rest();
         self.advance();
     }
 
     /// Reads what is there without waiting, as far as the client takes it.
     pub(super) fn relay_rest(&mut self) -> usize {
+        self.relay_rest_of(false)
+    }
+
+    /// The same; `is_forced` where the client is not asked whether it takes it.
+    fn relay_rest_of(&mut self, is_forced: bool) -> usize {
         for link in self.clients.iter_mut() {
             link.give_up_question();
         }
         let mut total = 0;
         while total < LAST_BYTES {
-            let (count, _) = self.read_output();
+            let (count, _) = self.read_output(is_forced);
             if count == 0 {
                 break;
             }
@@ -318,6 +330,7 @@ impl Keeper {
             if behind.contains(&link.id) {
                 let rows = link.size.unwrap_or_default().rows;
                 link.show_anew(&self.output.replay(&self.screen, rows));
+                link.send(Kind::Undo, &self.screen.undo());
             }
             match link.role {
                 Role::Leaving => {}
@@ -325,7 +338,7 @@ impl Keeper {
                 Role::Launcher => {
                     let lines = self.output.last(LAST_LINES);
                     for line in lines {
-                        link.send(Kind::LastWords, &line);
+                        link.send(Kind::LastWords, &line[..line.len().min(LAST_LINE)]);
                     }
                     link.send_json(Kind::Ended, &ended);
                 }

@@ -34,6 +34,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 const HEALTH: &[u8] = b"GET /health ";
 const END: &[u8] = b"\r\n\r\n";
 
+/// Lines of a head: what our own callers say, and what only a web page says.
+const HOST: &[u8] = b"\r\nhost: localhost\r\n";
+const ORIGIN: &[u8] = b"\r\norigin:";
+
 /// A head that is longer is not one of ours; the thread has bounds of its own.
 const HEAD: usize = 1024;
 
@@ -209,13 +213,12 @@ impl Caller {
             Ok((0, _)) => Wish::Gone,
             Ok((count, _)) => {
                 let said = &head[..count];
-                if said.starts_with(HEALTH) && said.windows(END.len()).any(|window| window == END) {
-                    Wish::Health
-                } else if HEALTH.starts_with(said) {
-                    Wish::Nothing
-                } else {
-                    Wish::More
-                }
+                let is_whole = said.windows(END.len()).any(|window| window == END);
+                // One that comes in pieces is the thread's to wait for: it would be readable here without pause.
+                // What a browser might have sent is for the guard.
+                let is_ours = is_whole && said.windows(HOST.len()).any(|window| window.eq_ignore_ascii_case(HOST));
+                let is_page = said.windows(ORIGIN.len()).any(|window| window.eq_ignore_ascii_case(ORIGIN));
+                if said.starts_with(HEALTH) && is_ours && !is_page { Wish::Health } else { Wish::More }
             }
             Err(Errno::AGAIN | Errno::INTR) => Wish::Nothing,
             Err(_) => Wish::Gone,

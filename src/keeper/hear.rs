@@ -91,7 +91,6 @@ impl Keeper {
         let id = self.clients.draw_id();
         let mut link = Link::new(id, Role::Coming, socket, crate::wire::Decoder::after(read));
         link.process = process;
-        // What does not fit is closed; the visitor says that the keeper went away.
         if self.clients.add(link) {
             self.hear(id);
         }
@@ -100,15 +99,13 @@ impl Keeper {
     /// A visitor has said what it wants: it is shown the screen as it is now, and what comes.
     fn attached(&mut self, id: u64, attach: Attach) {
         let started = self.started_frame();
-        // The last output of a run that ends is shown to those who were there; the others come too late.
-        let too_late = matches!(self.then, Then::End) && !matches!(self.phase, Phase::Running | Phase::Ending(_));
+        let why = if attach.version == VERSION {
+            self.cannot_be_visited().map(str::to_owned)
+        } else {
+            Some(format!("the client speaks version {} of the frames, this keeper {VERSION}", attach.version))
+        };
         let Some(link) = self.clients.get(id) else { return };
-        if attach.version != VERSION || too_late {
-            let why = if too_late {
-                "the run is ending".to_owned()
-            } else {
-                format!("the client speaks version {} of the frames, this keeper {VERSION}", attach.version)
-            };
+        if let Some(why) = why {
             link.notice(&why);
             link.send(Kind::Detached, &[0]);
             self.clients.remove(id);
@@ -132,6 +129,16 @@ impl Keeper {
         }
         if !attach.read_only {
             self.go_on_for_visitor();
+        }
+    }
+
+    /// Why there is nothing to attach to in this moment.
+    fn cannot_be_visited(&self) -> Option<&'static str> {
+        match (&self.phase, &self.then) {
+            (Phase::Running | Phase::Ending(_), _) | (_, Then::Restart(_)) => None,
+            (Phase::Preparing, _) => Some("its start hooks still run; try again in a moment"),
+            (Phase::Adopted(_), _) => Some("its command has ended, and what it left running has no terminal"),
+            _ => Some("the run is ending"),
         }
     }
 
@@ -231,7 +238,9 @@ impl Keeper {
         if types {
             self.renew_modes(id, modes);
             if is_first {
-                self.resume(foreground, continued);
+                // In its background it may still be in the foreground of a visitor's terminal.
+                let is_looked_at = self.clients.iter().any(|link| link.types() && link.in_foreground);
+                self.resume(is_looked_at, continued);
             } else if foreground {
                 self.go_on_for_visitor();
             }
@@ -254,20 +263,16 @@ impl Keeper {
         if matches!(self.phase, Phase::Preparing) {
             self.phase = Phase::Over(Ended::Signal(libc::SIGHUP));
         } else if !self.clients.is_owner(id) {
-            self.let_go(id);
+            self.dismiss(id, libc::SIGHUP);
         } else if self.clients.iter().any(|link| link.types() && link.id != id) {
             // Another sits before it, who has it from here on.
-            self.let_go(id);
+            self.dismiss(id, libc::SIGHUP);
             self.clients.pass_on();
-        } else if self.config.on_hangup == OnHangup::Keep && self.relay.pty().is_some() {
-            if let Some(link) = self.clients.get(id) {
-                link.send(Kind::Detached, &[libc::SIGHUP as u8]);
-            }
+        } else if (self.config.on_hangup == OnHangup::Keep && self.relay.pty().is_some())
+            || inherited::was_ignored(libc::SIGHUP)
+        {
             self.clients.disown();
-            self.let_go(id);
-        } else if inherited::was_ignored(libc::SIGHUP) {
-            self.clients.disown();
-            self.let_go(id);
+            self.dismiss(id, libc::SIGHUP);
         } else {
             self.then = Then::End;
             if matches!(self.phase, Phase::Running) {
@@ -296,10 +301,17 @@ impl Keeper {
         if self.clients.is_owner(id) {
             self.clients.disown();
         }
+        self.dismiss(id, 0);
+    }
+
+    /// Tells a client to go, by this signal or for 0 of its own accord: one that only lost its socket would take us for
+    /// dead, and end the command.
+    fn dismiss(&mut self, id: u64, signal: i32) {
         if let Some(link) = self.clients.get(id) {
             link.leave_terminal();
-            link.send(Kind::Detached, &[0]);
+            link.send(Kind::Detached, &[signal as u8]);
             link.role = Role::Leaving;
+            link.stuck_since = None;
         }
         self.clients.drop_those_gone();
         self.fit_terminal();
@@ -317,9 +329,10 @@ impl Keeper {
     /// Draws the screen anew for a client.
     fn show_anew(&mut self, id: u64) {
         let Some(rows) = self.clients.get(id).map(|link| link.size.unwrap_or_default().rows) else { return };
-        let replay = self.output.replay(&self.screen, rows);
+        let (replay, undo) = (self.output.replay(&self.screen, rows), self.screen.undo());
         if let Some(link) = self.clients.get(id) {
             link.show_anew(&replay);
+            link.send(Kind::Undo, &undo);
         }
     }
 

@@ -113,8 +113,19 @@ impl Keeper {
 
     /// The last who could continue it is gone: it is not left stopped for ever.
     pub(super) fn go_on_for_nobody(&mut self) {
+        if self.clients.nobody_types() {
+            self.let_output_flow();
+        }
         if matches!(self.job, Job::Stopped(_)) && self.clients.nobody_types() {
             self.resume(true, true);
+        }
+    }
+
+    /// Somebody has pressed Ctrl-S and is gone: nobody would know why nothing comes any more.
+    pub(super) fn let_output_flow(&self) {
+        if let Some(slave) = self.relay.pty().and_then(|pty| pty.slave().ok()) {
+            // One that flows stays as it is.
+            let _ = rustix::termios::tcflow(&slave, rustix::termios::Action::OOn);
         }
     }
 

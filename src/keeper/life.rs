@@ -15,8 +15,9 @@ pub enum Phase {
     Ending(Escalation),
     /// The command has ended; what it left behind is asked to end.
     Leftovers(Ended, Rule, Escalation),
-    /// Nothing of it is left but output that is still to be read; until then at the latest.
-    Draining(Ended, Instant),
+    /// Nothing of it is left but output that is still to be read: looked at again at the first time, and from the second
+    /// on handed to a client that takes nothing, too.
+    Draining(Ended, Instant, Instant),
     /// The command has ended and what it left is kept running (`leftovers = "keep"`).
     Adopted(Ended),
     /// Over.
@@ -33,7 +34,7 @@ impl Phase {
                 let look = Instant::now() + LOOK;
                 Some(steps.next().min(look))
             }
-            Self::Draining(_, until) => Some(*until),
+            Self::Draining(_, until, _) => Some(*until),
             Self::Preparing | Self::Running | Self::Adopted(_) | Self::Over(_) => None,
         }
     }

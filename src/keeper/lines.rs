@@ -69,6 +69,11 @@ impl Lines {
         grow(&mut self.begun[index(stream)], rest);
     }
 
+    /// Whether the last line of standard output has no end yet.
+    pub fn has_begun(&self) -> bool {
+        !self.begun[index(Stream::Out)].is_empty()
+    }
+
     /// Begins anew, under the next run id.
     pub fn restart(&mut self) {
         *self = Self { run_id: self.run_id + 1, ..Self::new() };

@@ -54,7 +54,7 @@ pub struct Link {
     pub outer: Option<Outer>,
     /// It did not take what it was sent: nothing more is sent until it can be shown the screen anew.
     is_behind: bool,
-    /// Since when it has had no room, while others look on.
+    /// Since when it has had no room, while others look on; of the first client only.
     pub stuck_since: Option<Instant>,
 }
 
@@ -202,7 +202,14 @@ impl Link {
     /// Shows it the screen as it is now, which `replay` draws; what comes after follows again.
     pub fn show_anew(&mut self, replay: &[u8]) {
         self.is_behind = false;
-        self.send_output(Stream::Out, replay);
+        if self.way() != Way::Frames {
+            if self.outer.as_mut().is_some_and(|outer| outer.write(replay)) {
+                return;
+            }
+            self.leave_terminal();
+        }
+        // However large it is: behind again for its sake alone, it would be drawn again and again.
+        self.send_frames(Stream::Out, replay);
     }
 
     /// Whether more output of this stream may be read.
@@ -241,6 +248,10 @@ impl Link {
 
     /// A line of ours, between the output that came before it and what comes after.
     pub fn notice(&mut self, text: &str) {
+        if self.is_behind && self.outbox.len() > OUTPUT_WINDOW {
+            // It reads nothing at all; what it is told must not pile up either.
+            return;
+        }
         let way = self.way();
         self.leave_terminal();
         self.send(Kind::Notice, text.as_bytes());

@@ -65,6 +65,9 @@ use std::time::{Duration, Instant};
 /// It is the only thing that wakes an idle keeper.
 const REFRESH: Duration = Duration::from_secs(20);
 
+/// Answers to the command's questions that may wait for it to read them: a terminal's own buffer.
+const UNREAD: usize = 4096;
+
 /// How long a start may use what only a start needs.
 const START: Duration = Duration::from_secs(1);
 
@@ -210,7 +213,7 @@ impl Keeper {
     fn relay_output(&mut self) -> bool {
         let accepted = self.relay.flush_input();
         self.credit_input(accepted);
-        let (count, is_ready) = self.read_output();
+        let (count, is_ready) = self.read_output(false);
         if is_ready {
             self.look_for_ports();
             self.became_ready();
@@ -246,12 +249,13 @@ impl Keeper {
         self.settle_sends();
     }
 
-    /// Reads once: how much, and whether a configured text in it tells readiness.
-    fn read_output(&mut self) -> (usize, bool) {
+    /// Reads once, as far as there is room for it or `is_forced`: how much, and whether a configured text in it tells
+    /// readiness.
+    fn read_output(&mut self, is_forced: bool) -> (usize, bool) {
         let in_terminal = self.relay.pty().is_some();
         let (watch, modes, output, clients) = (&mut self.ready, &mut self.screen, &self.output, &self.clients);
         let log_has_room = output.has_room();
-        let room = [Stream::Out, Stream::Err].map(|stream| log_has_room && clients.has_room(stream));
+        let room = [Stream::Out, Stream::Err].map(|stream| is_forced || log_has_room && clients.has_room(stream));
         let (mut is_ready, mut switched, mut asked) = (false, false, Vec::new());
         let clients = &mut self.clients;
         let read = self.relay.read(
@@ -276,6 +280,10 @@ impl Keeper {
             self.clients.send(Kind::Undo, &undo);
         }
         for query in asked {
+            if self.relay.typed().1 > UNREAD {
+                // Nobody reads the answers.
+                break;
+            }
             let cursor = self.output.on_screen(screen::Screen::cursor).unwrap_or_default();
             self.type_in(Typist::Caller, &query.answer(cursor));
         }

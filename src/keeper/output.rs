@@ -12,7 +12,7 @@ use crate::sys::tty::Size;
 use crate::wire::Stream;
 use jiff::{SignedDuration, Timestamp};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -47,6 +47,8 @@ struct Shared {
     news: Condvar,
     /// Bytes that have come in and are not on disk.
     behind: AtomicUsize,
+    /// The disk hangs: nothing waits for it until it goes on.
+    is_off: AtomicBool,
     /// Where a failure of the log is told, and that there is room again.
     post: Post,
 }
@@ -110,6 +112,7 @@ impl Output {
             inbox: Mutex::default(),
             news: Condvar::new(),
             behind: AtomicUsize::new(0),
+            is_off: AtomicBool::new(false),
             post,
         };
         Self { shared: Arc::new(shared) }
@@ -137,6 +140,14 @@ impl Output {
             self.catch_up().unwritten.clear();
             return;
         }
+        if self.shared.is_off.load(Ordering::Relaxed) {
+            let is_much = inbox.batch.bytes.len() >= BATCH;
+            drop(inbox);
+            if is_much {
+                self.catch_up().leave_out();
+            }
+            return;
+        }
         self.shared.behind.fetch_add(bytes.len(), Ordering::Relaxed);
         if !inbox.is_told || inbox.batch.bytes.len() >= BATCH && inbox.batch.bytes.len() - bytes.len() < BATCH {
             inbox.is_told = true;
@@ -154,11 +165,10 @@ impl Output {
         self.shared.behind.load(Ordering::Relaxed) < BEHIND
     }
 
-    /// The disk hangs: what waits for it is left out of the log.
+    /// The disk hangs: what waits for it, and what comes until it goes on, is left out of the log.
     pub fn leave_out(&self) {
-        let mut made = self.catch_up();
-        made.unwritten.clear();
-        drop(made);
+        self.shared.is_off.store(true, Ordering::Relaxed);
+        self.catch_up().leave_out();
         self.shared.behind.store(0, Ordering::Relaxed);
     }
 
@@ -189,9 +199,18 @@ impl Output {
         self.catch_up().lines.last(count)
     }
 
-    /// Another run begins: its lines are counted anew. The log goes on.
-    pub fn restart(&self) {
-        self.catch_up().lines.restart();
+    /// Another run begins: its lines are counted anew, and the log says so and goes on.
+    pub fn restart(&self, run_id: u64) {
+        let mut made = self.catch_up();
+        let begun = if made.lines.has_begun() { "\n" } else { "" };
+        made.lines.restart();
+        let batch = Batch::of_ours(&format!("{begun}[wrap: run {run_id}]"));
+        self.shared.behind.fetch_add(batch.bytes.len(), Ordering::Relaxed);
+        made.unwritten.push(batch);
+        drop(made);
+        let mut inbox = lock(&self.shared.inbox);
+        inbox.is_told = true;
+        self.shared.news.notify_one();
     }
 
     /// Forgets all lines, in memory and on disk.
@@ -201,7 +220,7 @@ impl Output {
         made.lines.restart();
         let thrown: usize = made.unwritten.drain(..).map(|batch| batch.bytes.len()).sum();
         drop(made);
-        self.shared.behind.fetch_sub(thrown, Ordering::Relaxed);
+        self.shared.less_behind(thrown);
         file.as_mut().map_or(Ok(()), Writer::clear)
     }
 
@@ -270,6 +289,12 @@ impl Shared {
         }
     }
 
+    /// So many bytes are on disk, or given up; some of them may have been left out of the count before.
+    fn less_behind(&self, bytes: usize) {
+        let less = |behind: usize| Some(behind.saturating_sub(bytes));
+        let _ = self.behind.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
     fn write(&self) {
         let mut file = lock(&self.file);
         let mut batches = std::mem::take(&mut self.catch_up().unwritten);
@@ -293,10 +318,8 @@ impl Shared {
         if let Err(error) = result {
             self.post.send(Message::Notice(error.to_string()));
         }
-        // What was left out meanwhile is not counted any more.
-        let _ = self
-            .behind
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |behind| Some(behind.saturating_sub(written)));
+        self.less_behind(written);
+        self.is_off.store(false, Ordering::Relaxed);
         let mut inbox = lock(&self.inbox);
         if let Some(mut spare) = batches.pop() {
             spare.bytes.clear();
@@ -318,6 +341,13 @@ pub fn make_room(log: &Path) {
 }
 
 impl Batch {
+    /// A line of ours for the log: nothing of it is the command's, so it is neither among its lines nor on its screen.
+    fn of_ours(line: &str) -> Self {
+        let bytes = format!("{line}\n").into_bytes();
+        let pieces = vec![Piece { stream: Stream::Out, at: Timestamp::now(), length: bytes.len(), moved: false }];
+        Self { bytes, pieces }
+    }
+
     fn pieces(&self) -> impl Iterator<Item = (&Piece, &[u8])> {
         let mut rest = &self.bytes[..];
         self.pieces.iter().map(move |piece| {
@@ -329,6 +359,13 @@ impl Batch {
 }
 
 impl Made {
+    /// Forgets what is not on disk yet, but for a line that says so.
+    fn leave_out(&mut self) {
+        if !self.unwritten.is_empty() {
+            self.unwritten = vec![Batch::of_ours("[wrap: output is missing here: the disk did not take it]")];
+        }
+    }
+
     fn take(&mut self, batch: &Batch) {
         for (piece, bytes) in batch.pieces() {
             self.lines.feed(piece.stream, bytes);

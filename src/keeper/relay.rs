@@ -192,6 +192,14 @@ impl Relay {
         (self.typed, waiting)
     }
 
+    /// Throws away what waits for the terminal; how much that was.
+    pub fn drop_input(&mut self) -> usize {
+        let Ends::Terminal { input, .. } = &mut self.ends else { return 0 };
+        self.quoted = false;
+        self.typed -= input.len() as u64;
+        std::mem::take(input).len()
+    }
+
     /// Whether nothing waits for the terminal, and the last key has its whole meaning.
     pub fn has_typed_all(&self) -> bool {
         !self.quoted && !matches!(&self.ends, Ends::Terminal { input, .. } if !input.is_empty())

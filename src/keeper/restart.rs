@@ -2,7 +2,7 @@
 
 use super::life::{Escalation, Phase};
 use super::relay::Ends;
-use super::{Job, Keeper, Ready, command};
+use super::{Job, Keeper, Ready, Terminated, command};
 use crate::config;
 use crate::error::reason;
 use crate::project;
@@ -14,6 +14,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 use tokio::sync::oneshot::Sender;
 
 /// An environment, sorted by name.
@@ -88,11 +89,23 @@ impl Keeper {
 
     /// Whether the command would start, as far as can be told while it runs.
     fn could_start(&self, environment: Option<&Environment>) -> Result<(), String> {
+        let is_odd = |text: &OsStr| text.as_encoded_bytes().contains(&0);
+        let cannot_be = |(name, value): (&OsString, &OsString)| {
+            name.is_empty() || name.as_encoded_bytes().contains(&b'=') || is_odd(name) || is_odd(value)
+        };
+        if environment.is_some_and(|environment| environment.iter().any(cannot_be)) {
+            return Err("the environment that it would get has a name or a value that cannot be".to_owned());
+        }
         if matches!(self.then, Then::Restart(_)) {
             return Err("it is being restarted already".to_owned());
         }
         if !matches!(self.phase, Phase::Running) {
-            return Err("its command does not run; `wrap start` starts an ended one".to_owned());
+            let why = match self.phase {
+                Phase::Preparing => "its start hooks still run",
+                Phase::Adopted(_) => "its command has ended and what it left is kept; stop it and run it again",
+                _ => "it is ending; `wrap start` starts it again once it has ended",
+            };
+            return Err(why.to_owned());
         }
         let cwd = PathBuf::from(self.record.entry().cwd.clone());
         if !cwd.is_dir() {
@@ -170,6 +183,9 @@ impl Keeper {
 
     fn spawn_again(&mut self) -> io::Result<()> {
         self.clean_terminal();
+        self.let_output_flow();
+        self.drop_input();
+        self.terminated = Terminated::default();
         let pty = match std::mem::replace(&mut self.relay.ends, Ends::Pipe { out: None, err: None }) {
             Ends::Terminal { pty, .. } => Some(pty),
             Ends::Pipe { .. } => None,
@@ -194,11 +210,12 @@ impl Keeper {
         self.job = Job::Running;
         self.was_interrupted = false;
         self.drained = 0;
-        self.output.restart();
+        self.started = Instant::now();
         self.ready.restart();
         let signature = self.signature();
         self.record.entry().config_signature = Some(signature);
         let result = self.record.restarted(child, self.ready.expects());
+        self.output.restart(self.record.entry().run_id);
         self.registry_result(result);
         let started = self.started_frame();
         for link in self.clients.iter_mut().filter(|link| link.looks()) {
@@ -223,6 +240,16 @@ impl Keeper {
         }
         self.asking = None;
         self.config = config;
+    }
+
+    /// What was typed for the old run and never read is not for the new one: its typists are told that it is gone.
+    fn drop_input(&mut self) {
+        let dropped = self.relay.drop_input();
+        if dropped > 0 {
+            self.sends.give_up();
+        }
+        self.credit_input(dropped);
+        self.waiting_input.clear();
     }
 
     /// What the old run has left switched on in the terminals is no business of the new one.

@@ -14,6 +14,7 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -93,7 +94,19 @@ pub fn router(app: App) -> Router {
         .route("/api/instances/{id}/logs/clear", post(clear_logs))
         .route("/api/instances/{id}/screen", get(screen))
         .route("/api/instances/{id}/attach", get(attach))
+        .layer(axum::middleware::from_fn(guard))
         .with_state(app)
+}
+
+/// Refuses what only a web page sends: a foreign name for this machine (rebinding), or any origin.
+async fn guard(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let name = name.map_or(host, |(name, _)| name);
+    if !matches!(name, "localhost" | "127.0.0.1" | "[::1]") || request.headers().contains_key(header::ORIGIN) {
+        return Refusal(StatusCode::FORBIDDEN, "this socket is not for web pages".to_owned()).into_response();
+    }
+    next.run(request).await
 }
 
 /// A caller that has shown the key; where the path names an instance, it is this one.

@@ -45,11 +45,15 @@ impl Screen {
         if size == self.size {
             return;
         }
-        // What waits was written for the size before.
-        self.parse();
+        if !self.waiting.is_empty() {
+            // It was written for the size before.
+            self.parse();
+        }
         self.size = size;
-        let (rows, columns) = dimensions(size);
-        self.guarded(|parser| parser.set_size(rows, columns));
+        if self.parser.is_some() {
+            let (rows, columns) = dimensions(size);
+            self.guarded(|parser| parser.set_size(rows, columns));
+        }
     }
 
     /// Where the cursor is: row and column, from 0.
@@ -153,10 +157,14 @@ fn empty(size: Size) -> Parser {
     Parser::new(rows, columns, 0)
 }
 
+/// Rows, and columns, that are drawn: ten times those of a large terminal. What a screen takes grows with their product.
+const MOST: u16 = 1000;
+
 /// A terminal that has no size (0 × 0, as some CI systems give) is drawn for the usual one.
 fn dimensions(size: Size) -> (NonZeroU16, NonZeroU16) {
     let usual = Size::default();
-    let of = |own: u16, usual: u16| NonZeroU16::new(own).or(NonZeroU16::new(usual)).unwrap_or(NonZeroU16::MIN);
+    let of =
+        |own: u16, usual: u16| NonZeroU16::new(own.min(MOST)).or(NonZeroU16::new(usual)).unwrap_or(NonZeroU16::MIN);
     (of(size.rows, usual.rows), of(size.columns, usual.columns))
 }
 

@@ -64,6 +64,23 @@ struct Taken {
     replies: Vec<Sender<Result<(), Refused>>>,
 }
 
+impl Sends {
+    /// Whether one more would be at the cost of one that still waits.
+    fn is_full(&self) -> bool {
+        self.taken.len() >= REMEMBERED && self.taken.front().is_some_and(|oldest| !oldest.replies.is_empty())
+    }
+
+    /// Nothing that has not arrived ever will: its senders are told.
+    pub fn give_up(&mut self) {
+        for taken in &mut self.taken {
+            for reply in taken.replies.drain(..) {
+                let _ = reply.send(Err(Refused::NotRunning));
+            }
+        }
+        self.taken.clear();
+    }
+}
+
 impl Keeper {
     /// Types it, unless that was done already.
     pub(super) fn send(&mut self, send: Send) {
@@ -77,7 +94,7 @@ impl Keeper {
             Some(Refused::NoTerminal)
         } else if !matches!(self.phase, Phase::Running | Phase::Ending(_)) {
             Some(Refused::NotRunning)
-        } else if self.relay.typed().1 > INPUT_WINDOW {
+        } else if self.relay.typed().1 > INPUT_WINDOW || self.sends.is_full() {
             Some(Refused::Full)
         } else {
             None
@@ -90,10 +107,11 @@ impl Keeper {
         self.typed = true;
         self.type_in(Typist::Caller, &bytes);
         let end = self.relay.typed().0;
-        self.sends.taken.push_back(Taken { id, end, replies: vec![reply] });
-        if self.sends.taken.len() > REMEMBERED {
+        if self.sends.taken.len() >= REMEMBERED {
+            // The oldest has its answer long since, or nobody would read: see above.
             self.sends.taken.pop_front();
         }
+        self.sends.taken.push_back(Taken { id, end, replies: vec![reply] });
         self.settle_sends();
     }
 

@@ -123,7 +123,9 @@ pub fn start(socket: OwnedFd, pty: Option<Pty>) -> Result<Keeper, Error> {
     record.entry().asked_port = request.launch.port;
     let now = Instant::now();
     let mailbox = Mailbox::new()?;
-    let log = log::path_of(&record.entry().instance_id);
+    // What goes straight to a file or a terminal of the caller's passes us by.
+    let is_seen = command::inherited_outputs(&request.launch.streams) != [true, true];
+    let log = log::path_of(&record.entry().instance_id).filter(|_| is_seen);
     record.entry().log_path = log.as_ref().map(|path| path.to_string_lossy().into_owned());
     clients.add(link);
     let mut keeper = Keeper {
@@ -269,7 +271,7 @@ impl Keeper {
         self.phase = Phase::Running;
         self.ready.restart();
         let started = self.started_frame();
-        for link in self.clients.iter_mut() {
+        for link in self.clients.iter_mut().filter(|link| link.role == Role::First) {
             link.send_json(Kind::Started, &started);
         }
         // The command runs while this is read.
@@ -277,6 +279,10 @@ impl Keeper {
         self.record.entry().config_signature = Some(signature);
         let result = self.record.spawned(child, self.ready.expects());
         self.registry_result(result);
+        // Who leaves it has promised that it can be found by then.
+        for link in self.clients.iter_mut().filter(|link| link.role == Role::Launcher) {
+            link.send_json(Kind::Started, &started);
+        }
         // The command has its streams: ours would keep a pipe of the caller's open after it closed its own.
         inherited::replace_by_null(&[1, 2]);
         ping::send(&self.config.center, self.record.entry().public());
@@ -295,6 +301,7 @@ impl Keeper {
             name: entry.project_name.clone(),
             entry: entry_path,
             grace: self.config.grace.as_millis() as u64,
+            expects: self.ready.expects(),
             ready_timeout: self.config.ready.timeout.as_millis() as u64,
             detach_keys: self.config.detach_keys.filter(|_| self.relay.pty().is_some()),
         }

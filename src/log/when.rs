@@ -24,7 +24,8 @@ pub fn parse(text: &str, now: &Zoned) -> Result<Timestamp, String> {
     if let Some(local) = local {
         return local.to_zoned(now.time_zone().clone()).map(|time| time.timestamp()).map_err(|_| unknown());
     }
-    let back: Span = typed.parse().map_err(|_| unknown())?;
+    // A bare number is one of seconds, as wherever wrap takes a time.
+    let back: Span = typed.parse().or_else(|_| format!("{typed}s").parse()).map_err(|_| unknown())?;
     now.checked_sub(back.abs()).map(|time| time.timestamp()).map_err(|_| unknown())
 }
 
@@ -41,6 +42,7 @@ mod tests {
             ("1h 30m", "2026-11-21T14:03:10Z"),
             ("2d", "2026-11-19T15:33:10Z"),
             ("30 s", "2026-11-21T15:32:40Z"),
+            ("15", "2026-11-21T15:32:55Z"),
             ("30 seconds ago", "2026-11-21T15:32:40Z"),
             ("2 hours", "2026-11-21T13:33:10Z"),
             ("1w", "2026-11-14T15:33:10Z"),
@@ -54,7 +56,7 @@ mod tests {
         ] {
             assert_eq!(parse(text, &now).map(|time| time.to_string()), Ok(time.to_owned()), "{text}");
         }
-        for text in ["", "soon", "15", "99:00", "5", "99999999y", "\u{1b}[2J"] {
+        for text in ["", "soon", "99:00", "99999999y", "\u{1b}[2J"] {
             let error = parse(text, &now).expect_err(text);
             assert!(error.contains("`5m`") && !error.contains('\u{1b}'), "{error}");
         }

@@ -13,8 +13,8 @@ pub mod target;
 
 use crate::error::Error;
 use crate::paths;
+use crate::sys::lock;
 use entry::Entry;
-use rustix::fs::FlockOperation;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -99,20 +99,14 @@ impl Registry {
         Ok(removed)
     }
 
-    /// Waits until no other process holds the lock of this name, and holds it as long as the file is open in this
-    /// process: a fork does not inherit it (fcntl(2), record locks).
-    pub fn lock(&self, name: &str) -> Result<File, Error> {
+    /// Waits until no other process holds the lock of this name and number, and holds it as long as the file is open.
+    pub fn lock(&self, name: &str, number: u64) -> Result<File, Error> {
         let path = self.root.join(format!("{name}.lock"));
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
         let file = options.open(&path).map_err(|error| Error::file("open", &path, error))?;
-        loop {
-            match rustix::fs::fcntl_lock(&file, FlockOperation::LockExclusive) {
-                Ok(()) => return Ok(file),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(Error::file("lock", &path, error.into())),
-            }
-        }
+        lock::lock_byte(&file, number).map_err(|error| Error::file("lock", &path, error))?;
+        Ok(file)
     }
 
     /// The directory itself.

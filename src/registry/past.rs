@@ -58,10 +58,12 @@ impl End {
     }
 }
 
-/// From the start of a run to this time (epoch milliseconds); nothing where the start is unknown or later.
+/// From the start of a run, the last of its instance, to this time (epoch milliseconds); nothing where the start is
+/// unknown or later.
 pub fn since_start(entry: &Entry, at_ms: u64) -> Duration {
-    let started: Option<Timestamp> = entry.start_time.parse().ok();
-    let started = started.and_then(|time| u64::try_from(time.as_millisecond()).ok());
+    let first: Option<Timestamp> = entry.start_time.parse().ok();
+    let first = first.and_then(|time| u64::try_from(time.as_millisecond()).ok());
+    let started = if entry.run_id > 1 { entry.child_pid_start_time.or(first) } else { first };
     Duration::from_millis(started.map_or(0, |started| at_ms.saturating_sub(started)))
 }
 

@@ -11,6 +11,8 @@ pub enum TargetError {
     NotFound {
         /// What was asked for.
         target: String,
+        /// The name of one that was perhaps meant.
+        meant: Option<String>,
     },
     /// Several are.
     Ambiguous {
@@ -36,7 +38,10 @@ impl std::error::Error for TargetError {}
 impl fmt::Display for TargetError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotFound { target } => {
+            Self::NotFound { target, meant: Some(meant) } => {
+                write!(formatter, "there is no instance `{}`; did you mean `{}`?", visible(target), visible(meant))
+            }
+            Self::NotFound { target, meant: None } => {
                 write!(formatter, "there is no instance `{}`; `wrap list --all` shows what there is", visible(target))
             }
             Self::Ambiguous { target, candidates } => {
@@ -75,8 +80,22 @@ pub fn resolve<'a>(target: &str, entries: &'a [Entry]) -> Result<&'a Entry, Targ
             }
         }
     }
-    Err(TargetError::NotFound { target: target.to_owned() })
+    Err(TargetError::NotFound { target: target.to_owned(), meant: meant(target, entries) })
 }
+
+/// The name that a target is the beginning of, or a slip of.
+fn meant(target: &str, entries: &[Entry]) -> Option<String> {
+    let typed = target.to_lowercase();
+    let alike = |name: &str| {
+        let name = name.to_lowercase();
+        if !typed.is_empty() && name.starts_with(&typed) { 1.0 } else { strsim::jaro_winkler(&typed, &name) }
+    };
+    let best = entries.iter().map(|entry| &entry.project_name).max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
+    (alike(best) >= ALIKE).then(|| best.clone())
+}
+
+/// How alike two words must be for one to be taken as a slip of the other (0 to 1, Jaro-Winkler).
+const ALIKE: f64 = 0.85;
 
 #[cfg(test)]
 mod tests {

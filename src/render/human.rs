@@ -10,6 +10,8 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 const SHORTEST_COMMAND: usize = 16;
 /// What is not said, because it is as it should be.
 const HEALTHY: &str = "healthy";
+/// A name is cut to so much on a terminal: one that is longer would push all else away.
+const LONGEST_NAME: usize = 32;
 /// Between two columns.
 const GAP: &str = "  ";
 
@@ -56,7 +58,14 @@ fn wants_colour(terminal: bool, variable: impl Fn(&str) -> Option<String>) -> bo
 /// A line for each: when it was started, name@port, the command, the URL, its short id, and its status where that
 /// is not `healthy`. On a terminal a last line tells of the `hidden` ones.
 pub fn list(instances: &[Shown], hidden: usize, screen: Screen) -> String {
-    let rows: Vec<Row> = instances.iter().map(Row::new).collect();
+    let mut rows: Vec<Row> = instances.iter().map(Row::new).collect();
+    if screen.terminal {
+        let today = jiff::Zoned::now().strftime("%Y-%m-%d").to_string();
+        for (row, shown) in rows.iter_mut().zip(instances) {
+            row.started = shown.started_short(&today);
+            row.name = cut(&row.name, LONGEST_NAME);
+        }
+    }
     let widest = |column: fn(&Row) -> &str| rows.iter().map(|row| column(row).width()).max().unwrap_or(0);
     let (started, name, url) = (widest(|row| &row.started), widest(|row| &row.name), widest(|row| &row.url));
     let (id, status) = (widest(|row| &row.id), widest(|row| &row.status));

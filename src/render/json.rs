@@ -47,14 +47,16 @@ struct Details<'a> {
     #[serde(flatten)]
     public: Public,
     changed: &'a [String],
-    log_path: Option<String>,
 }
 
 /// One object.
 pub fn show(shown: &Shown, log_path: Option<&Path>, now_ms: u64) -> String {
     // A path that is not UTF-8 cannot be said in JSON.
     let log_path = log_path.map(|path| path.to_string_lossy().into_owned());
-    text(&Details { public: Public::new(shown, now_ms), changed: &shown.changed, log_path })
+    let mut public = Public::new(shown, now_ms);
+    // Only where there is one; the entry says where it would be.
+    public.entry.log_path = log_path;
+    text(&Details { public, changed: &shown.changed })
 }
 
 /// An array of all, `[]` where there is none.

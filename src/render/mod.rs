@@ -53,9 +53,21 @@ impl Shown {
         text
     }
 
-    /// When it was started, in the local zone; what the entry says, where that is no time.
+    /// When the run that there is was started, in the local zone; what the entry says, where that is no time.
     fn started(&self) -> String {
-        local(&self.entry.start_time)
+        let restarted = self.entry.child_pid_start_time.filter(|_| self.entry.run_id > 1);
+        let restarted = restarted.and_then(|ms| Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok());
+        restarted.map_or_else(|| local(&self.entry.start_time), |time| local(&time.to_string()))
+    }
+
+    /// The same for a line of a terminal: without the date where that is today's, without the seconds where it is not.
+    fn started_short(&self, today: &str) -> String {
+        let started = self.started();
+        match started.split_once(' ') {
+            Some((date, time)) if date == today => time.to_owned(),
+            Some((date, time)) if date.len() == 10 && time.len() == 8 => format!("{} {}", &date[5..], &time[..5]),
+            _ => started,
+        }
     }
 
     /// Milliseconds that it has run; 0 where its start is unknown or in the future.

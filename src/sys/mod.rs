@@ -4,6 +4,7 @@ pub mod edge;
 pub mod file_watch;
 pub mod inherited;
 pub mod limit;
+pub mod lock;
 pub mod memory;
 pub mod ports;
 mod proc_net;

@@ -383,6 +383,101 @@ fn when_the_first_client_is_killed_the_visitor_has_the_command_and_its_terminal_
 }
 
 #[test]
+fn when_the_first_terminal_is_closed_the_visitor_has_the_command() {
+    for settings in ["", "on_hangup = 'keep'\n"] {
+        let sandbox = Sandbox::new();
+        sandbox.write("config/wrap/config.toml", settings);
+        let mut first = echo(&sandbox);
+        let visitor = attach(&sandbox);
+        visitor.wait_for("ready");
+        first.hang_up();
+        first.wait_end();
+        visitor.line("mine now");
+        visitor.wait_for("got <mine now>");
+        visitor.send(CTRL_C);
+        assert_eq!(visitor.wait_end(), Ending::Signal(libc::SIGINT));
+    }
+}
+
+/// A screen that is larger than what may be under way is drawn once, not again and again.
+#[test]
+fn a_screen_of_many_colours_is_drawn_once() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "project/paint.js",
+        "let s = ''; for (let r = 0; r < 48; r++) { for (let c = 0; c < 198; c++) \
+         s += `\\x1b[38;2;${r};${c};9;48;2;${c};${r};7mx`; s += '\\x1b[m\\r\\n'; }\n\
+         process.stdout.write(s + 'painted'); process.stdin.resume();\n",
+    );
+    let first = sandbox.wrap(["-n", "shop", "node", "paint.js"]).size(50, 200).terminal();
+    first.wait_for("painted");
+    sandbox.wait_started();
+    let visitor = sandbox.wrap(["attach", "shop"]).size(50, 200).terminal();
+    visitor.wait_for("painted");
+    assert!(!visitor.comes_within("painted", Duration::from_millis(500)), "it is drawn again");
+    press_detach(&visitor);
+    assert_eq!(visitor.wait_end(), Ending::Code(0));
+    first.send(CTRL_C);
+    first.wait_end();
+}
+
+#[test]
+fn a_terminal_that_is_stopped_does_not_outlive_who_stopped_it() {
+    let sandbox = Sandbox::new();
+    let first = echo(&sandbox);
+    first.send(b"\x13");
+    press_detach(&first);
+    assert_eq!(first.wait_end(), Ending::Code(0));
+    let visitor = attach(&sandbox);
+    visitor.wait_for("ready");
+    visitor.line("flows");
+    visitor.wait_for("got <flows>");
+    visitor.send(CTRL_C);
+    visitor.wait_end();
+}
+
+#[test]
+fn a_key_of_a_visitor_stops_also_what_runs_in_the_background_elsewhere() {
+    let sandbox = Sandbox::new();
+    sandbox.script("echo.sh", ECHO);
+    let first = sandbox.bash();
+    first.line("wrap -n shop ./echo.sh");
+    first.wait_for("ready\r\n");
+    sandbox.wait_started();
+    let second = sandbox.bash();
+    second.line("wrap attach shop");
+    second.wait_for("ready");
+    first.send(CTRL_Z);
+    first.wait_for("Stopped");
+    first.line("bg");
+    first.wait_for("&\r\n");
+    second.line("x");
+    second.wait_for("got <x>");
+    second.send(CTRL_Z);
+    second.wait_for("Stopped");
+    sandbox.wrap(["stop", "shop"]).piped().expect_code(0);
+    for shell in [first, second] {
+        shell.line("exit");
+        shell.line("exit");
+        shell.wait_end();
+    }
+}
+
+/// Nobody reads the answers: they do not pile up.
+#[test]
+fn questions_without_end_cost_no_memory() {
+    let sandbox = Sandbox::new();
+    let script = "stty raw -echo; exec yes \"$(printf '\\033[6n')\"";
+    sandbox.wrap(["-d", "-n", "shop", "sh", "-c", script]).piped().expect_code(0);
+    let keeper = sandbox.wait_started().pid;
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(1) {
+        assert!(resident(keeper) < 30 << 20, "{} bytes", resident(keeper));
+    }
+    sandbox.wrap(["stop", "shop"]).piped().expect_code(0);
+}
+
+#[test]
 fn a_visitor_of_a_run_that_is_nobodys_may_close_its_terminal() {
     let sandbox = Sandbox::new();
     sandbox.script("echo.sh", ECHO);

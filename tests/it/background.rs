@@ -57,10 +57,18 @@ fn a_text_or_a_health_path_that_is_configured_tells_readiness() {
 #[test]
 fn what_is_not_ready_in_time_runs_on_and_what_dies_at_once_says_its_last_words() {
     let sandbox = Sandbox::new();
-    let late = sandbox.wrap(["-d", "--wait=0.3", "-n", "shop", "sleep", "1000"]).piped().expect_code(4);
+    let sleep = ["-n", "shop", "sleep", "1000"];
+    let late = sandbox.wrap(["-d", "--wait=0.3", "--port", "1"].iter().chain(&sleep)).piped().expect_code(4);
     assert!(late.err().contains("not ready yet, and runs on"), "{}", late.err());
     assert!(is_running(sandbox.wait_started().child()));
     sandbox.wrap(["stop", "shop"]).piped().expect_code(0);
+    let late = sandbox.wrap(["-d", "--wait=0.3"].iter().chain(&sleep)).piped().expect_code(0);
+    assert!(late.err().contains("opened no port so far, and runs"), "{}", late.err());
+    sandbox.wrap(["stop", "shop"]).piped().expect_code(0);
+    let slip = sandbox.wrap(["-d", "--wait", "3", "sleep", "1000"]).piped().expect_code(127);
+    assert!(slip.err().contains("did you mean `--wait=3`?"), "{}", slip.err());
+    let json = json(&sandbox.wrap(["-d", "--json", "sh", "-c", "echo bye; exit 3"]).piped().expect_code(3).out());
+    assert_eq!((&json["exitCode"], &json["lastLines"][0]), (&3.into(), &"bye".into()));
 
     let dies = sandbox.wrap(["-d", "sh", "-c", "echo one; echo two >&2; exit 7"]).piped().expect_code(7);
     assert_eq!(dies.err(), "wrap: `sh` exited with 7; it said:\n  one\n  two\n");
@@ -99,8 +107,8 @@ fn ensured_twice_it_runs_once_also_when_many_ensure_it_at_a_time() {
     assert!(said.iter().all(|line| *line == said[0]), "{said:?}");
     let instance = sandbox.wait_started();
     assert!(said[0].contains(instance.short_id()), "{said:?}");
-    // Another command of the same project is another one.
-    sandbox.wrap(["--ensure", "--wait=0.3", "sleep", "1000"]).piped().expect_code(4);
+    // Another command of the same project is another one, and nothing tells when that is ready.
+    sandbox.wrap(["--ensure", "--wait=0.3", "sleep", "1000"]).piped().expect_code(0);
     assert_eq!(sandbox.instances().len(), 2);
     sandbox.wrap(["stop", "--all"]).piped().expect_code(0);
 }
@@ -143,7 +151,26 @@ fn an_ended_one_is_started_again_as_it_was_and_a_running_one_is_not() {
     let shown = json(&sandbox.wrap(["show", "shop", "--json"]).piped().expect_code(0).out());
     assert_eq!(shown["askedPort"].to_string(), port);
     sandbox.wrap(["stop", "shop"]).piped().expect_code(0);
+    let id = sandbox.stopped()[0]["instanceId"].as_str().expect("an id").to_owned();
+    sandbox.wrap(["start", &id]).piped().expect_code(0);
+    let twice = sandbox.wrap(["start", &id]).piped().expect_code(1);
+    assert!(twice.err().contains("has been started again already"), "{}", twice.err());
+    sandbox.wrap(["stop", "shop"]).piped().expect_code(0);
+    let ended = sandbox.wrap(["attach", "shop"]).piped().expect_code(3);
+    assert!(ended.err().contains("is not running") && ended.err().contains("`wrap start"), "{}", ended.err());
     sandbox.wrap(["start", "nobody"]).piped().expect_code(3);
+}
+
+/// What a dying command says is for reading: it neither switches the user's terminal nor names its window.
+#[test]
+fn last_words_are_shown_and_not_executed() {
+    let sandbox = Sandbox::new();
+    let script = "printf '\\033[?1049h\\033]0;title\\007\\033[31mred\\033[0m 50%%\\r100%%\\n'; exit 3";
+    let terminal = sandbox.wrap(["-d", "sh", "-c", script]).terminal();
+    terminal.wait_end();
+    assert!(terminal.raw_contains("100%") && !terminal.raw_contains("1049h") && !terminal.raw_contains("title"));
+    let piped = sandbox.wrap(["-d", "sh", "-c", script]).piped().expect_code(3);
+    assert!(!piped.err().contains('\u{1b}'), "{:?}", piped.err());
 }
 
 /// A process that wrap did not start, ended with the test.

@@ -47,6 +47,28 @@ fn in_pipe_mode_the_two_streams_are_told_apart() {
 }
 
 #[test]
+fn what_does_not_pass_wrap_is_not_logged_and_that_is_said() {
+    let sandbox = Sandbox::new();
+    sandbox.sh("wrap -n shop sh -c 'echo out; echo err >&2' >out.txt 2>err.txt").piped().expect_code(0);
+    let unseen = sandbox.wrap(["logs", "shop"]).piped().expect_code(1);
+    assert!(unseen.err().contains("straight to a file"), "{}", unseen.err());
+}
+
+#[test]
+fn a_restart_has_a_line_of_its_own() {
+    let sandbox = Sandbox::new();
+    let terminal = shop(&sandbox, "printf 'begun '; read x");
+    terminal.wait_for("begun");
+    sandbox.wrap(["wait", "shop", "--for", "log=begun"]).piped().expect_code(0);
+    sandbox.wrap(["restart", "shop"]).piped().expect_code(0);
+    sandbox.wrap(["wait", "shop", "--for", "log=begun"]).piped().expect_code(0);
+    assert_eq!(sandbox.wrap(["logs", "shop"]).piped().expect_code(0).out(), "begun \n[wrap: run 2]\nbegun \n");
+    assert!(!terminal.screen().contains("run 2"), "{}", terminal.screen());
+    terminal.send(CTRL_C);
+    terminal.wait_end();
+}
+
+#[test]
 fn a_log_that_rotates_while_it_is_followed_is_followed_whole() {
     let sandbox = Sandbox::new();
     // Some 25 MiB in steps, each of which waits until it was read: nothing is rotated away unseen.

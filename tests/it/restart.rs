@@ -189,3 +189,56 @@ fn a_keeper_that_is_killed_while_it_restarts_leaves_nothing() {
     wait_gone(instance.child());
     sandbox.wait_no_entry();
 }
+
+/// What was pasted and never read is not for the next run, and the keyboard works as before.
+#[test]
+fn a_paste_that_was_never_read_does_not_outlive_its_run() {
+    let sandbox = Sandbox::new();
+    sandbox.script(
+        "deaf",
+        "#!/bin/bash\nif [ -e n ]; then echo ready; cat; else touch n; stty -icanon -echo; echo deaf; sleep 1000; fi\n",
+    );
+    let first = sandbox.wrap(["-n", "shop", "./deaf"]).terminal();
+    first.wait_for("deaf\r\n");
+    sandbox.wait_started();
+    // More than all buffers on the way hold; the rest stays in the terminal.
+    let paste = "pasted ".repeat(20_000);
+    std::thread::scope(|scope| {
+        scope.spawn(|| first.send(&paste[..70_000]));
+    });
+    sandbox.wrap(["restart", "shop"]).piped().expect_code(0);
+    first.wait_for("ready\r\n");
+    first.send("\r");
+    first.line("typed");
+    first.wait_for("typed\r\n");
+    first.send(CTRL_C);
+    assert_eq!(first.wait_end(), Ending::Signal(libc::SIGINT));
+}
+
+#[test]
+fn an_end_that_is_asked_for_waits_for_no_reader() {
+    let sandbox = Sandbox::new();
+    let script = "exec wrap -n shop sh -c 'echo begun >&2; exec yes'";
+    // Its reader takes nothing until it is told to.
+    let mut piped = sandbox.sh(&format!("({script}) | (read go </dev/stderr; cat)")).start();
+    sandbox.wait_started();
+    sandbox.wrap(["stop", "shop"]).piped().expect_code(0);
+    sandbox.wait_no_entry();
+    assert_eq!(sandbox.stopped()[0]["signal"], "SIGTERM");
+    piped.close_stdin();
+    signal(piped.pid(), libc::SIGTERM);
+    drop(piped);
+}
+
+#[test]
+fn what_former_runs_took_is_not_told_again() {
+    let sandbox = Sandbox::new();
+    sandbox.write("config/wrap/config.toml", "grace = 0.2\n");
+    sandbox.script("stubborn", "#!/bin/bash\ntrap '' TERM HUP\necho ready\nwhile :; do read -t 1000 x; done\n");
+    sandbox.wrap(["-d", "-n", "shop", "./stubborn"]).piped().expect_code(0);
+    for _ in 0..2 {
+        sandbox.wrap(["restart", "shop", "--no-wait"]).piped().expect_code(0);
+    }
+    let said = sandbox.wrap(["stop", "shop"]).piped().expect_code(0).out();
+    assert_eq!(said.matches("killed").count(), 1, "{said}");
+}

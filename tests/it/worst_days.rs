@@ -113,8 +113,9 @@ fn keys_for_a_job_inside_stay_inside() {
     );
     let terminal = sandbox.run("./outer", [""; 0]).terminal();
     terminal.wait_for(PROMPT);
-    // It says when it was continued: by then the shell has given it the terminal.
-    terminal.line("sh -c 'trap \"echo ba''ck\" CONT; echo u''p; while sleep 0.1; do :; done'");
+    // It says when it was continued: by then the shell has given it the terminal. Without a process for each round, which a
+    // key could stop between its fork and its exec.
+    terminal.line("bash -c 'trap \"echo ba''ck\" CONT; echo u''p; while :; do read -t 0.1 x; done'");
     terminal.wait_for("up\r\n");
     terminal.send(CTRL_Z);
     terminal.wait_for("Stopped");
