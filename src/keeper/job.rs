@@ -123,9 +123,9 @@ impl Keeper {
 
     /// Somebody has pressed Ctrl-S and is gone: nobody would know why nothing comes any more.
     pub(super) fn let_output_flow(&self) {
-        if let Some(slave) = self.relay.pty().and_then(|pty| pty.slave().ok()) {
-            // One that flows stays as it is.
-            let _ = rustix::termios::tcflow(&slave, rustix::termios::Action::OOn);
+        if let Some(pty) = self.relay.pty() {
+            // A terminal that is gone stops nothing.
+            let _ = pty.let_flow();
         }
     }
 

@@ -42,6 +42,19 @@ impl Pty {
         Ok(rustix::io::write(self, bytes)?)
     }
 
+    /// Lets output flow that a key has stopped (Ctrl-S, IXON).
+    pub fn let_flow(&self) -> io::Result<()> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        use rustix::termios::{Action, tcflow};
+        let slave = self.slave()?;
+        // The kernel handles keys in a work queue; polling the slave waits for it (n_tty_poll).
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut [PollFd::new(&slave, PollFlags::IN)], Some(&now))?;
+        // TCOON alone undoes only what TCOOFF has stopped, and takes what a key has stopped along.
+        tcflow(&slave, Action::OOff)?;
+        Ok(tcflow(&slave, Action::OOn)?)
+    }
+
     /// Opens the slave's side.
     #[cfg(target_os = "linux")]
     pub fn slave(&self) -> io::Result<OwnedFd> {
