@@ -4,7 +4,9 @@
 //! Who attaches later is a client, too, and differs by its [`Errand`].
 
 mod detach_keys;
+mod errand;
 mod hear;
+mod input;
 mod job;
 mod launch;
 mod leave;
@@ -17,75 +19,17 @@ mod visit;
 use crate::registry::entry::Mode;
 use crate::sys::inherited;
 use crate::sys::pty::Pty;
-use crate::sys::signal::{self, Received, Signals};
-use crate::sys::tty::Size;
+use crate::sys::signal::{Received, Signals};
 use crate::wire::{Decoder, INPUT_WINDOW, Kind, Outbox, Place, REPORT_STEP, Started, Stream, report};
-use detach_keys::{DetachKeys, First};
+use detach_keys::DetachKeys;
+use errand::Errand;
 use outputs::Outputs;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, OwnedFd, RawFd};
-use std::cell::RefCell;
-use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io;
-use std::process::ExitCode;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use terminal::Terminal;
-
-/// What to run, as the command line said it.
-pub struct Plan {
-    /// The command and its arguments; at least one word.
-    pub command: Vec<OsString>,
-    /// `--name`.
-    pub name: Option<String>,
-    /// `--port`.
-    pub port: Option<u16>,
-    /// `--detach`: leave it running and return.
-    pub detach: Option<Detach>,
-    /// Held until the run is registered, where somebody has to know by then that it is there.
-    pub lock: RefCell<Option<File>>,
-    /// `--pty`: under a PTY also where the streams are no terminals.
-    pub pty: bool,
-    /// Runs the keeper in a process of its own: [`crate::keeper::run`], which the client does not know.
-    pub keeper: fn(OwnedFd, Option<Pty>) -> i32,
-    /// A word to add where the command is not found.
-    pub suggest: fn(&OsStr) -> Option<String>,
-}
-
-/// How to leave a run behind.
-#[derive(Debug, Clone, Copy)]
-pub struct Detach {
-    /// The size of its terminal.
-    pub size: Size,
-    /// Wait until it is ready; `Some(None)` for as long as is configured.
-    pub wait: Option<Option<Duration>>,
-    /// Tell it as JSON.
-    pub json: bool,
-}
-
-/// How a run ended for the shell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Exit with this code.
-    Exit(u8),
-    /// Die of this signal.
-    Die(i32),
-}
-
-impl Outcome {
-    /// Ends this process so: by the signal itself, so that a shell sees the same death.
-    pub fn carry_out(self) -> ExitCode {
-        match self {
-            Self::Exit(code) => ExitCode::from(code),
-            Self::Die(signal) => {
-                signal::die_of(signal);
-                // Only for a signal that does not kill: what a shell would report of it.
-                ExitCode::from(128u8.wrapping_add(signal as u8))
-            }
-        }
-    }
-}
 
 /// Signals that are forwarded to the command, or that change the terminal under us.
 const CAUGHT: [i32; 9] = [
@@ -113,36 +57,9 @@ pub fn run(plan: Plan) -> Outcome {
     }
 }
 
+pub use errand::{Detach, Outcome, Plan};
 pub use launch::bare;
 pub use visit::{Visit, attach};
-
-/// What a client is there for.
-enum Errand {
-    /// It has started the command and shows it.
-    Run(Rc<Plan>),
-    /// It has started the command and leaves it.
-    Leave(Rc<Plan>, Detach),
-    /// It looks at a command that others have started.
-    Visit(Visit),
-}
-
-impl Errand {
-    /// What it has started.
-    fn plan(&self) -> Option<&Rc<Plan>> {
-        match self {
-            Self::Run(plan) | Self::Leave(plan, _) => Some(plan),
-            Self::Visit(_) => None,
-        }
-    }
-
-    /// What the command is called in messages.
-    fn name(&self) -> String {
-        match self {
-            Self::Run(plan) | Self::Leave(plan, _) => plan.command[0].display().to_string(),
-            Self::Visit(visit) => visit.name.clone(),
-        }
-    }
-}
 
 struct Client {
     errand: Errand,
@@ -331,84 +248,11 @@ impl Client {
         }
     }
 
-    fn read_input(&mut self) {
-        let mut buffer = [0; 4096];
-        let terminal = self.terminal.as_ref();
-        let read = match (terminal, &self.input) {
-            (Some(terminal), _) => rustix::io::read(terminal, &mut buffer),
-            (None, Some(input)) => rustix::io::read(input, &mut buffer),
-            (None, None) => return,
-        };
-        match read {
-            Ok(0) if terminal.is_some() => self.hang_up(),
-            Ok(0) => {
-                self.input = None;
-                self.outbox.push(Kind::Input, &[]);
-            }
-            Ok(count) => self.typed(&buffer[..count]),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
-            Err(_) => self.hang_up(),
-        }
-    }
-
-    fn typed(&mut self, bytes: &[u8]) {
-        if self.ended.is_some() {
-            // The command is gone and its last output waits for the terminal: an interrupt throws that away, as it
-            // would empty the terminal's queue.
-            if bytes.contains(&INTERRUPT) {
-                self.outputs.clear();
-            }
-            return;
-        }
-        let meaning = self.detach_keys.typed(bytes);
-        if let Some(first) = &meaning.first {
-            self.pass_on(first);
-        }
-        let looks_on = matches!(&self.errand, Errand::Visit(visit) if visit.read_only);
-        if !looks_on {
-            let rest = &meaning.rest[self.type_in(&meaning.rest)..];
-            self.send_input(rest);
-        }
-        // Nothing else is a looker-on's to press, and not everybody knows the keys.
-        if meaning.detach || looks_on && bytes == [INTERRUPT] {
-            self.outbox.push(Kind::Detach, &[]);
-        }
-    }
-
-    fn send_input(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.under_way += bytes.len();
-            self.outbox.push(Kind::Input, bytes);
-        }
-    }
-
-    /// A first detach key that was none.
-    fn pass_on(&mut self, first: &First) {
-        match first {
-            _ if matches!(&self.errand, Errand::Visit(visit) if visit.read_only) => {}
-            First::Bytes(bytes) => self.send_input(bytes),
-            First::Signal(number) => self.outbox.push(Kind::Key, &[*number as u8]),
-        }
-    }
-
     /// Somebody wants us gone, and the command is none of ours.
     fn leave_by(&mut self, signal: i32) {
         self.outbox.push(Kind::Detach, &[]);
         let _ = self.outbox.flush(&self.socket);
         self.ended = Some(Outcome::Die(signal));
-    }
-
-    /// Types straight into the command's terminal, which saves a keystroke the way through the keeper: how many bytes
-    /// it took. Only plain text, as the keeper has to know of every key that may raise a signal; and only where nothing
-    /// is on that other way, or it would be overtaken.
-    fn type_in(&self, bytes: &[u8]) -> usize {
-        let is_text = |byte: &u8| *byte >= b' ' && *byte != 0x7f;
-        match &self.pty {
-            Some(pty) if self.under_way == 0 && self.started.is_some() && bytes.iter().all(is_text) => {
-                pty.type_in(bytes).unwrap_or(0)
-            }
-            _ => 0,
-        }
     }
 
     /// The terminal was closed: the keeper decides what becomes of the command. Where SIGHUP is ignored (nohup)
@@ -496,9 +340,6 @@ impl Client {
         })
     }
 }
-
-/// Ctrl-C as a raw terminal hands it over.
-const INTERRUPT: u8 = 3;
 
 /// What poll found.
 #[allow(clippy::struct_excessive_bools)] // one per descriptor, all independent

@@ -7,6 +7,7 @@ mod clients;
 mod command;
 mod ending;
 mod endpoint;
+mod flow;
 mod hear;
 mod job;
 mod leftovers;
@@ -27,6 +28,7 @@ mod screen;
 mod screen_modes;
 mod sends;
 mod start;
+mod wait;
 
 pub use adopted::{Adoptee, adopt};
 
@@ -39,7 +41,7 @@ use crate::sys::signal::Signals;
 use crate::sys::timer::Timer;
 use crate::sys::tty::{Modes, Size};
 use crate::sys::{memory, process};
-use crate::wire::{Kind, Stream, Streams};
+use crate::wire::Streams;
 use answers::Asking;
 use clients::Clients;
 use command::Prepared;
@@ -52,7 +54,6 @@ use record::Record;
 use relay::Relay;
 use restart::{Environment, Then};
 use routes::App;
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{OwnedFd, RawFd};
 use screen_modes::ScreenModes;
 use sends::Sends;
@@ -65,15 +66,8 @@ use std::time::{Duration, Instant};
 /// It is the only thing that wakes an idle keeper.
 const REFRESH: Duration = Duration::from_secs(20);
 
-/// Answers to the command's questions that may wait for it to read them: a terminal's own buffer.
-const UNREAD: usize = 4096;
-
 /// How long a start may use what only a start needs.
 const START: Duration = Duration::from_secs(1);
-
-/// How long the command's echo of a key is waited for awake: it takes 30 microseconds where the command is quick. A
-/// typist of ten keys a second pays a thousandth of a processor for it.
-const ECHO: Duration = Duration::from_micros(60);
 
 /// Runs a keeper on the socket to its client, of which it was forked, with the PTY that the client has opened for the
 /// command. Returns its exit code when the run is over.
@@ -192,102 +186,11 @@ impl Keeper {
         self.finish();
     }
 
-    /// Stays awake for a moment after a key: nearly always its echo is there by then, and to be put to sleep and woken
-    /// costs more than the rest of its way.
-    fn await_echo(&mut self) {
-        let until = Instant::now() + ECHO;
-        while !self.relay_output() && Instant::now() < until {
-            // With one processor it is the command that must run.
-            std::thread::yield_now();
-        }
-    }
-
     fn hear_what_was_read(&mut self) {
         let ids: Vec<u64> = self.clients.iter().map(|link| link.id).collect();
         for id in ids {
             self.hear(id);
         }
-    }
-
-    /// Moves what there is; `true` where the command has written something.
-    fn relay_output(&mut self) -> bool {
-        let accepted = self.relay.flush_input();
-        self.credit_input(accepted);
-        let (count, is_ready) = self.read_output(false);
-        if is_ready {
-            self.look_for_ports();
-            self.became_ready();
-        }
-        if matches!(self.phase, Phase::Running | Phase::Ending(_)) {
-            self.relay.hold_terminal();
-        }
-        count > 0
-    }
-
-    /// The terminal has taken so many bytes of what waited for it.
-    fn credit_input(&mut self, mut accepted: usize) {
-        if accepted == 0 {
-            return;
-        }
-        let is_all = self.relay.has_typed_all();
-        while accepted > 0
-            && let Some((typist, waiting)) = self.waiting_input.front_mut()
-        {
-            let taken = accepted.min(*waiting);
-            accepted -= taken;
-            *waiting -= taken;
-            if let Typist::Client(id) = *typist
-                && let Some(link) = self.clients.get(id)
-            {
-                link.accept(taken);
-                link.report_input(is_all);
-            }
-            if *waiting == 0 {
-                self.waiting_input.pop_front();
-            }
-        }
-        self.settle_sends();
-    }
-
-    /// Reads once, as far as there is room for it or `is_forced`: how much, and whether a configured text in it tells
-    /// readiness.
-    fn read_output(&mut self, is_forced: bool) -> (usize, bool) {
-        let in_terminal = self.relay.pty().is_some();
-        let (watch, modes, output, clients) = (&mut self.ready, &mut self.screen, &self.output, &self.clients);
-        let log_has_room = output.has_room();
-        let room = [Stream::Out, Stream::Err].map(|stream| is_forced || log_has_room && clients.has_room(stream));
-        let (mut is_ready, mut switched, mut asked) = (false, false, Vec::new());
-        let clients = &mut self.clients;
-        let read = self.relay.read(
-            |stream| room[usize::from(stream == Stream::Err)],
-            |stream, bytes| {
-                asked.extend(clients.send_output(stream, bytes, in_terminal));
-                let seen = if in_terminal { modes.look(bytes) } else { screen_modes::Seen::default() };
-                switched |= seen.switched;
-                is_ready |= watch.output(bytes);
-                output.put(stream, bytes, seen.moved);
-            },
-        );
-        // Another run will write to it again.
-        if let Some(first) = self.clients.first()
-            && read.out_ended
-            && matches!(self.then, Then::End)
-        {
-            first.send(Kind::EndOfOutput, &[]);
-        }
-        if switched {
-            let undo = self.screen.undo();
-            self.clients.send(Kind::Undo, &undo);
-        }
-        for query in asked {
-            if self.relay.typed().1 > UNREAD {
-                // Nobody reads the answers.
-                break;
-            }
-            let cursor = self.output.on_screen(screen::Screen::cursor).unwrap_or_default();
-            self.type_in(Typist::Caller, &query.answer(cursor));
-        }
-        (read.count, is_ready)
     }
 
     fn answer_calls(&mut self) {
@@ -415,67 +318,6 @@ impl Keeper {
     fn notice(&mut self, text: &str) {
         self.clients.notice(text);
     }
-
-    fn wait(&mut self) -> Awake {
-        let deadline = self.deadline();
-        self.timer.set(deadline);
-        let mut set = Vec::with_capacity(8);
-        set.push(PollFd::new(&self.signals, PollFlags::IN));
-        set.push(PollFd::new(&self.mailbox, PollFlags::IN));
-        set.push(PollFd::new(&self.timer, PollFlags::IN));
-        let clients_at = set.len();
-        for link in self.clients.iter() {
-            let flags = if link.is_blocked() { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
-            set.push(PollFd::new(link, flags));
-        }
-        let endpoint_at = set.len();
-        if let Some(endpoint) = &self.endpoint {
-            endpoint.watch(&mut set);
-        }
-        let outer_at = set.len();
-        for terminal in self.clients.iter().filter_map(link::Link::blocked_terminal) {
-            set.push(PollFd::new(terminal, PollFlags::OUT));
-        }
-        let streams_at = set.len();
-        let log_has_room = self.log_stuck_since.is_none();
-        self.relay.watch(&mut set, |stream| log_has_room && self.clients.has_room(stream));
-        // EINTR is a signal that the descriptor above reports in the next round.
-        let _ = poll(&mut set, None);
-        let woken = |at: usize| !set[at].revents().is_empty();
-        let said = self.clients.iter().zip(clients_at..).filter(|(_, at)| woken(*at)).map(|(link, _)| link.id);
-        let awake = Awake {
-            signals: woken(0),
-            mailbox: woken(1),
-            timer: woken(2),
-            clients: said.collect(),
-            endpoint: (endpoint_at..outer_at).any(woken),
-            outer: (outer_at..streams_at).any(woken),
-            streams: (streams_at..set.len()).any(woken),
-        };
-        drop(set);
-        if awake.timer {
-            self.timer.clear();
-        }
-        for id in &awake.clients {
-            if let Some(link) = self.clients.get(*id) {
-                link.flush();
-            }
-        }
-        awake
-    }
-
-    /// The next thing that happens by the clock.
-    fn deadline(&self) -> Option<Instant> {
-        let log = self.log_stuck_since.map(|since| since + output::PATIENCE);
-        let endpoint = self.endpoint.as_ref().and_then(Endpoint::deadline);
-        let next = [self.phase.deadline(), self.group_signals.deadline(), self.clients.deadline(), log, endpoint];
-        let next = next.into_iter().flatten().min();
-        if self.child.is_none() {
-            return next;
-        }
-        let settled = (self.record.entry().state == State::Starting).then(|| self.ready.settled_at());
-        [next, self.ready.deadline(), Some(self.next_refresh), settled].into_iter().flatten().min()
-    }
 }
 
 /// The command under job control.
@@ -494,18 +336,4 @@ enum Typist {
     Client(u64),
     /// Somebody who is not attached; or we, in the place of a terminal.
     Caller,
-}
-
-/// What poll found.
-#[allow(clippy::struct_excessive_bools)] // one per descriptor, all independent
-struct Awake {
-    signals: bool,
-    mailbox: bool,
-    timer: bool,
-    /// Clients that have said something, or take more.
-    clients: Vec<u64>,
-    endpoint: bool,
-    /// An outer terminal takes more.
-    outer: bool,
-    streams: bool,
 }

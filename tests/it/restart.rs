@@ -218,16 +218,15 @@ fn a_paste_that_was_never_read_does_not_outlive_its_run() {
 #[test]
 fn an_end_that_is_asked_for_waits_for_no_reader() {
     let sandbox = Sandbox::new();
-    let script = "exec wrap -n shop sh -c 'echo begun >&2; exec yes'";
-    // Its reader takes nothing until it is told to.
-    let mut piped = sandbox.sh(&format!("({script}) | (read go </dev/stderr; cat)")).start();
+    // Nobody reads this pipe.
+    let (read, write) = rustix::pipe::pipe().expect("a pipe");
+    let piped = sandbox.wrap(["-n", "shop", "yes"]).stdout_to(write.into()).start();
     sandbox.wait_started();
     sandbox.wrap(["stop", "shop"]).piped().expect_code(0);
     sandbox.wait_no_entry();
     assert_eq!(sandbox.stopped()[0]["signal"], "SIGTERM");
-    piped.close_stdin();
-    signal(piped.pid(), libc::SIGTERM);
-    drop(piped);
+    drop(read);
+    piped.finish();
 }
 
 #[test]

@@ -1,0 +1,296 @@
+//! The options of each verb.
+
+use super::values::{awaited, key, name, seconds, size};
+use crate::sys::tty::Size;
+use clap::{Args, ValueEnum};
+use regex_lite::Regex;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Options of `run`, also without the word.
+#[derive(Debug, Default, Args)]
+#[allow(clippy::struct_excessive_bools)] // one per option, all independent
+pub struct RunArgs {
+    /// Call the instance NAME instead of by its project
+    #[arg(short, long, value_name = "NAME", value_parser = name)]
+    pub name: Option<String>,
+    /// Leave it running in the background and return
+    #[arg(short, long)]
+    pub detach: bool,
+    /// With --detach: wait until it is ready, SECONDS at most (ready_timeout without)
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, value_parser = seconds)]
+    pub wait: Option<Option<Duration>>,
+    /// Print the instance of this command that is running and healthy, or start one detached and wait for it
+    #[arg(long)]
+    pub ensure: bool,
+    /// With --detach: the size of its terminal
+    #[arg(long, value_name = "ROWSxCOLUMNS", value_parser = size)]
+    pub size: Option<Size>,
+    /// With --detach: print what was started as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Under a terminal of its own also where there is none
+    #[arg(long)]
+    pub pty: bool,
+    /// Run in DIR
+    #[arg(short = 'C', value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// The port that it will answer on, where wrap cannot find out
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// The command and its arguments, passed on untouched
+    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
+    pub command: Vec<OsString>,
+}
+
+/// Options of `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Show the unresponsive, orphaned and ending ones too, and the last that have ended
+    #[arg(short, long)]
+    pub all: bool,
+    /// How to print
+    #[arg(short, long, value_enum, default_value = "human", value_name = "FORMAT")]
+    pub format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+/// What names one instance.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// An id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+}
+
+/// Options of `attach`.
+#[derive(Debug, Args)]
+pub struct AttachArgs {
+    /// An id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// Look on: nothing that is typed reaches the command (Ctrl-C leaves, too)
+    #[arg(short, long)]
+    pub read_only: bool,
+    /// Do not draw the screen as it is now, show only what comes
+    #[arg(long)]
+    pub no_replay: bool,
+}
+
+/// Options of `send`.
+#[derive(Debug, Args)]
+pub struct SendArgs {
+    /// An id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// The line; several words become one line; `-` reads standard input
+    #[arg(value_name = "TEXT", required_unless_present = "key", allow_hyphen_values = true, trailing_var_arg = true)]
+    pub text: Vec<String>,
+    /// Do not press Enter behind it
+    #[arg(short = 'n', long)]
+    pub no_newline: bool,
+    /// Press KEY (after the text, if there is one); may be given again
+    #[arg(short, long, value_name = "KEY", value_parser = key)]
+    pub key: Vec<String>,
+    /// Send control sequences as they are
+    #[arg(long)]
+    pub raw: bool,
+    /// Print what became of it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `screen`.
+#[derive(Debug, Args)]
+pub struct ScreenArgs {
+    /// An id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// With its colours
+    #[arg(long)]
+    pub ansi: bool,
+    /// As HTML
+    #[arg(long, conflicts_with = "ansi")]
+    pub html: bool,
+}
+
+/// Options of `restart`.
+#[derive(Debug, Args)]
+pub struct RestartArgs {
+    /// An id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// Give it the environment of this shell, and say what is different
+    #[arg(long)]
+    pub env_from_here: bool,
+    /// Return as soon as it was started
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// Options of `start`.
+#[derive(Debug, Args)]
+pub struct StartArgs {
+    /// An id, a short id, a name or :PORT
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// Wait until it is ready, SECONDS at most (ready_timeout without)
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, value_parser = seconds)]
+    pub wait: Option<Option<Duration>>,
+    /// Print what was started as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `adopt`.
+#[derive(Debug, Args)]
+pub struct AdoptArgs {
+    /// A pid, or :PORT for what listens there
+    #[arg(value_name = "PID|:PORT")]
+    pub process: String,
+    /// Call it NAME instead of by its project
+    #[arg(short, long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// An id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// How to print
+    #[arg(short, long, value_enum, default_value = "human", value_name = "FORMAT")]
+    pub format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+/// Options of `wait`.
+#[derive(Debug, Args)]
+pub struct WaitArgs {
+    /// An id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// What to wait for: ready, healthy, exit, or log= and a regular expression
+    #[arg(long = "for", value_name = "WHAT", default_value = "ready", value_parser = awaited)]
+    pub what: Awaited,
+    /// How long at most; without it, for ever
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+}
+
+/// What can be waited for.
+#[derive(Debug, Clone)]
+pub enum Awaited {
+    /// It is ready.
+    Ready,
+    /// It answers.
+    Healthy,
+    /// It has ended.
+    Exit,
+    /// It has printed a line that matches.
+    Log(Regex),
+}
+
+/// Options of `stop`.
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// What to end: an id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Every instance of yours
+    #[arg(short, long, conflicts_with = "targets")]
+    pub all: bool,
+}
+
+/// Options of `logs`.
+#[derive(Debug, Args)]
+// Each is a word on the command line.
+#[allow(clippy::struct_excessive_bools)]
+pub struct LogsArgs {
+    /// Whose: an id, a short id, a name, :PORT or a pid
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// Go on with what is printed, until the instance has ended
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only the last N lines
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<usize>,
+    /// Only what was printed since then
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Only what was printed until then
+    #[arg(long, value_name = "WHEN", conflicts_with = "follow")]
+    pub until: Option<String>,
+    /// Only lines that the regular expression RE matches, without their colours
+    #[arg(long, value_name = "RE")]
+    pub grep: Option<String>,
+    /// Only what was printed to this stream; a terminal has only one, out
+    #[arg(long, value_enum, value_name = "STREAM")]
+    pub stream: Option<Output>,
+    /// The bytes as they were printed, with all control sequences
+    #[arg(long, conflicts_with_all = ["plain", "json"])]
+    pub raw: bool,
+    /// The text alone, on a terminal too
+    #[arg(long)]
+    pub plain: bool,
+    /// Put the local time before each line
+    #[arg(short, long, conflicts_with = "json")]
+    pub timestamps: bool,
+    /// An object a line: time, stream, line
+    #[arg(long)]
+    pub json: bool,
+    /// Empty the log instead of showing it
+    #[arg(long, conflicts_with_all = [
+        "follow", "lines", "since", "until", "grep", "stream", "raw", "plain", "timestamps", "json"
+    ])]
+    pub clear: bool,
+}
+
+/// An output stream of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Standard output
+    Out,
+    /// Standard error
+    Err,
+}
+
+/// Options of `clean`.
+#[derive(Debug, Args)]
+pub struct CleanArgs {
+    /// End what was orphaned
+    #[arg(long)]
+    pub kill: bool,
+}
+
+/// Output formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people
+    Human,
+    /// An array of objects
+    Json,
+    /// key=value, a line each
+    Logfmt,
+    /// A Markdown table
+    Md,
+}
+
+/// Shells that completions are made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
