@@ -1,7 +1,7 @@
 //! The last lines of the command's output, in memory, for callers that ask again and again what is new.
 
 use crate::wire::Stream;
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memrchr_iter};
 use std::collections::VecDeque;
 
 /// So many lines are kept: a page's first view of a log, and the last words of a command that died.
@@ -51,7 +51,7 @@ impl Lines {
         // Of a flood only the last lines are worth a copy; the others are counted.
         let passed = memchr_iter(b'\n', bytes).count().saturating_sub(LINES);
         if passed > 0
-            && let Some(at) = memchr_iter(b'\n', bytes).nth(passed - 1)
+            && let Some(at) = memrchr_iter(b'\n', bytes).nth(LINES)
         {
             self.begun[index(stream)].clear();
             self.total += passed as u64;

@@ -8,6 +8,7 @@ use super::screen_modes::ScreenModes;
 use crate::error::Error;
 use crate::log::{self, Writer};
 use crate::registry::Registry;
+use crate::sys::process;
 use crate::sys::tty::Size;
 use crate::wire::Stream;
 use jiff::{SignedDuration, Timestamp};
@@ -20,9 +21,8 @@ use std::time::Duration;
 /// that prints all day wakes the thread twenty times a second at most.
 const BATCH_TIME: Duration = Duration::from_millis(50);
 
-/// So much is written at once without waiting any longer: it stays in a processor's cache on its way from one thread to
-/// the other, and waking the thread for it costs a hundredth of the work.
-const BATCH: usize = 128 * 1024;
+/// So much is written at once without waiting any longer: to wake the thread for it costs a hundredth of the work.
+const BATCH: usize = 256 * 1024;
 
 /// After so long without output the buffers of a burst are given back.
 const IDLE: Duration = Duration::from_secs(1);
@@ -242,6 +242,7 @@ impl Output {
     fn start(&self, inbox: &mut Inbox) {
         let shared = Arc::clone(&self.shared);
         let started = std::thread::Builder::new().name("output".to_owned()).spawn(move || {
+            process::wait_for_others();
             shared.run();
             lock(&shared.inbox).thread = Thread::HasEnded;
             shared.news.notify_all();

@@ -15,6 +15,9 @@ const WAITING: usize = 128 * 1024;
 /// Of waiting text that scrolls, so much is kept: more lines than most terminals have.
 const KEPT: usize = 32 * 1024;
 
+/// What comes first where something was left out: its colour may have been set before.
+const PLAIN: &[u8] = b"\x1b[m";
+
 /// The screen.
 pub struct Screen {
     size: Size,
@@ -34,9 +37,24 @@ impl Screen {
     /// Takes a piece of output; `moved` says that there is more in it than text and colours.
     pub fn feed(&mut self, bytes: &[u8], moved: bool) {
         self.moved |= moved;
+        // Of a flood most is not even put down.
+        if let Some(shown) = self.shown_of(bytes) {
+            self.waiting.clear();
+            self.waiting.extend_from_slice(PLAIN);
+            self.waiting.extend_from_slice(shown);
+            return;
+        }
         self.waiting.extend_from_slice(bytes);
-        if self.waiting.len() > WAITING && !self.forget() {
-            self.parse();
+        if self.waiting.len() <= WAITING {
+            return;
+        }
+        match self.shown_of(&self.waiting).map(<[u8]>::len) {
+            Some(count) => {
+                let from = self.waiting.len() - count;
+                self.waiting.drain(..from);
+                self.waiting.splice(..0, PLAIN.iter().copied());
+            }
+            None => self.parse(),
         }
     }
 
@@ -135,20 +153,16 @@ impl Screen {
         self.parser = Some(done.unwrap_or_else(|_| empty(self.size)));
     }
 
-    /// Leaves out what has scrolled away: lines of text that push each other up, and enough of them. `false` where that
-    /// is not so.
-    fn forget(&mut self) -> bool {
-        let is_alternate = self.parser.as_ref().is_some_and(|parser| parser.screen().alternate_screen());
-        let from = self.waiting.len() - KEPT;
-        let lines = memchr_iter(b'\n', &self.waiting[from..]).count();
-        if self.moved || is_alternate || lines < 2 * usize::from(self.size.rows) {
-            return false;
+    /// What of these bytes can still be seen where all before it has scrolled away: lines of text that push each other up,
+    /// and enough of them. `None` where that is not so.
+    fn shown_of<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        if self.moved || bytes.len() < KEPT {
+            return None;
         }
-        let Some(end) = memchr(b'\n', &self.waiting[from..]) else { return false };
-        let kept = &self.waiting[from + end..];
-        // Its colour may have been set before.
-        self.waiting = [b"\x1b[m", kept].concat();
-        true
+        let is_alternate = self.parser.as_ref().is_some_and(|parser| parser.screen().alternate_screen());
+        let last = &bytes[bytes.len() - KEPT..];
+        let is_enough = || memchr_iter(b'\n', last).nth(2 * usize::from(self.size.rows)).is_some();
+        if is_alternate || !is_enough() { None } else { memchr(b'\n', last).map(|end| &last[end..]) }
     }
 }
 

@@ -102,6 +102,21 @@ pub fn become_subreaper(on: bool) {
 #[cfg(not(target_os = "linux"))]
 pub fn become_subreaper(_: bool) {}
 
+/// Tells the kernel that this thread works in batches, so that it takes the processor from nobody when it wakes up
+/// (SCHED_BATCH, sched(7)): what a relay hands on must not wait for what is made of it.
+#[cfg(target_os = "linux")]
+pub fn wait_for_others() {
+    // SAFETY: the structure is plain data with one number; 0 is this thread. Where it is refused the thread still works.
+    unsafe {
+        let parameters = libc::sched_param { sched_priority: 0 };
+        libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters);
+    }
+}
+
+/// There is no such thing here.
+#[cfg(not(target_os = "linux"))]
+pub fn wait_for_others() {}
+
 /// Goes to a directory and says so in PWD: or what is started there would believe that it is elsewhere. Call it before
 /// there is any other thread.
 pub fn enter(dir: &Path) -> io::Result<()> {
