@@ -354,3 +354,35 @@ impl axum::serve::Listener for OverTcp {
         Ok((Ipv4Addr::LOCALHOST, 0).into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_at_the_sockets_path_is_replaced_only_where_nobody_listens() {
+        let temp = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| temp.path().join(name);
+        drop(UnixListener::bind(path("stale")).expect("bound"));
+        let _live = UnixListener::bind(path("live")).expect("bound");
+        fs::write(path("file"), "kept").expect("written");
+        fs::create_dir(path("directory")).expect("made");
+        for name in ["free", "stale"] {
+            let mut endpoint = Endpoint::open(Some(path(name))).expect("opened");
+            assert_eq!(endpoint.url, format!("unix:{}", path(name).display()));
+            let mode = fs::metadata(path(name)).expect("there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+            assert!(!endpoint.is_gone());
+            endpoint.close();
+            assert!(!path(name).exists());
+        }
+        for name in ["live", "file", "directory"] {
+            let mut endpoint = Endpoint::open(Some(path(name))).expect("opened elsewhere");
+            assert!(endpoint.url.starts_with("http://127.0.0.1:"), "{name}: {}", endpoint.url);
+            endpoint.close();
+            assert!(path(name).exists(), "{name} stays");
+        }
+        assert_eq!(fs::read_to_string(path("file")).expect("read"), "kept");
+        assert!(Endpoint::open(Some(path("nowhere/x"))).is_err());
+    }
+}

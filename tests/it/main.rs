@@ -1,5 +1,6 @@
 //! The integration tests: one binary, one subject a file, over a small harness of our own.
 
+mod api;
 mod attach;
 mod background;
 mod command_line;
