@@ -27,16 +27,15 @@ pub fn send(center: &Center, entry: Entry) {
     });
 }
 
+/// Speaks to this machine: a proxy of the environment is for the web, and a redirection would lead elsewhere.
+pub fn agent(timeout: Duration) -> ureq::Agent {
+    let config = ureq::Agent::config_builder().timeout_global(Some(timeout)).proxy(None);
+    ureq::Agent::new_with_config(config.max_redirects(0).http_status_as_error(false).build())
+}
+
 fn post(base: &str, entry: &Entry) {
     let Ok(body) = serde_json::to_vec(entry) else { return };
-    let config = ureq::Agent::config_builder()
-        .timeout_global(Some(TIMEOUT))
-        // A proxy of the environment is for the web, not for this machine.
-        .proxy(None)
-        .max_redirects(0)
-        .http_status_as_error(false)
-        .build();
-    let agent = ureq::Agent::new_with_config(config);
+    let agent = agent(TIMEOUT);
     let url = format!("{base}/api/instances/ping");
     let _ = agent.post(url).header("Content-Type", "application/json").send(&body[..]);
 }

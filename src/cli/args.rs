@@ -1,9 +1,8 @@
 //! The options of each verb.
 
-use super::values::{awaited, key, name, seconds, size};
+use super::values::{Awaited, awaited, key, name, seconds, size};
 use crate::sys::tty::Size;
 use clap::{Args, ValueEnum};
-use regex_lite::Regex;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -185,19 +184,6 @@ pub struct WaitArgs {
     /// How long at most; without it, for ever
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
-}
-
-/// What can be waited for.
-#[derive(Debug, Clone)]
-pub enum Awaited {
-    /// It is ready.
-    Ready,
-    /// It answers.
-    Healthy,
-    /// It has ended.
-    Exit,
-    /// It has printed a line that matches.
-    Log(Regex),
 }
 
 /// Options of `stop`.

@@ -4,6 +4,7 @@ mod args;
 mod values;
 
 pub use args::*;
+pub use values::Awaited;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::{OsStr, OsString};

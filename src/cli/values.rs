@@ -1,6 +1,5 @@
 //! Values of options: what people type, made into what is meant. Each error completes clap's sentence about the value.
 
-use super::args::Awaited;
 use crate::files;
 use crate::keys::Key;
 use crate::sys::tty::Size;
@@ -45,6 +44,19 @@ pub(super) fn name(text: &str) -> Result<String, String> {
 pub(super) fn key(name: &str) -> Result<String, String> {
     let known = Key::named(name).map(|_| name.to_owned());
     known.ok_or_else(|| "it is no key; try enter, up, f5, ctrl-c, alt-x or a character".to_owned())
+}
+
+/// What can be waited for.
+#[derive(Debug, Clone)]
+pub enum Awaited {
+    /// It is ready.
+    Ready,
+    /// It answers.
+    Healthy,
+    /// It has ended.
+    Exit,
+    /// It has printed a line that matches.
+    Log(Regex),
 }
 
 pub(super) fn awaited(text: &str) -> Result<Awaited, String> {

@@ -4,6 +4,7 @@ use super::{Client, Detach, Errand, Outcome, tell};
 use crate::files;
 use crate::log::lines::{overwritten, plain, safe};
 use crate::registry::entry::SHORT_ID;
+use crate::render::announcement::Announcement;
 use crate::sys::signal;
 use crate::wire::{Ended, Kind, Place, Started};
 use serde_json::json;
@@ -67,25 +68,16 @@ impl Client {
         self.outbox.push(Kind::Detach, &[]);
         let _ = self.outbox.flush(&self.socket);
         let (Errand::Leave(_, detach), Some(started)) = (&self.errand, &self.started) else { return Outcome::Exit(0) };
-        let place = self.place.clone().unwrap_or(Place { port: None, url: None });
-        let name = files::printable(&started.name, NAME_CHARS);
-        let line = if detach.json {
-            let told = json!({
-                "instanceId": started.instance_id,
-                "projectName": started.name,
-                "childPid": started.pid,
-                "port": place.port,
-                "url": place.url,
-                "ready": ready,
-            });
-            told.to_string()
-        } else {
-            let port = place.port.map(|port| format!(" :{port}")).unwrap_or_default();
-            let url = place.url.map(|url| format!(" {url}")).unwrap_or_default();
-            format!("{name} {}{port}{url}", short_id(started))
+        let told = Announcement {
+            instance_id: &started.instance_id,
+            project_name: &started.name,
+            child_pid: Some(started.pid),
+            port: self.place.as_ref().and_then(|place| place.port),
+            url: self.place.as_ref().and_then(|place| place.url.as_deref()),
+            ready,
         };
         // A reader that left does not want to know.
-        let _ = writeln!(io::stdout(), "{line}");
+        let _ = io::stdout().write_all(told.text(detach.json).as_bytes());
         Outcome::Exit(0)
     }
 

@@ -7,6 +7,7 @@ use crate::files;
 use crate::keeper::{self, Adoptee};
 use crate::registry::Registry;
 use crate::registry::entry::{Entry, Mode};
+use crate::render::announcement::Announcement;
 use crate::render::visible;
 use crate::sweep::INSTANCE_VARIABLE;
 use crate::sys::ports::{self, Listener};
@@ -52,12 +53,7 @@ pub fn run(args: &AdoptArgs) -> anyhow::Result<ExitCode> {
         let why = if report.is_empty() { "its keeper ended at once" } else { &report };
         bail!("cannot adopt `{}`: {}", found.pid, visible(why));
     };
-    if args.json {
-        print(&format!("{report}\n"))?;
-    } else {
-        let url = entry.url.as_deref().map(|url| format!(" {}", visible(url))).unwrap_or_default();
-        print(&format!("{} {}{url}\n", visible(&entry.project_name), entry.short_id()))?;
-    }
+    print(&Announcement::of(&entry, entry.ready == Some(true)).text(args.json))?;
     Ok(ExitCode::SUCCESS)
 }
 

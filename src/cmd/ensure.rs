@@ -11,10 +11,10 @@ use crate::registry::Registry;
 use crate::registry::entry::Entry;
 use crate::registry::health::{Health, Status};
 use crate::registry::history::Past;
+use crate::render::announcement::Announcement;
 use crate::render::{ended, visible};
 use crate::sweep::{end_orphan, forget, sweep, with_hooks};
 use anyhow::bail;
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::env;
 use std::ffi::OsString;
@@ -131,21 +131,6 @@ fn told(args: &RunArgs, entry: &Entry, ready: bool) -> anyhow::Result<ExitCode> 
     if args.name.as_ref().is_some_and(|name| *name != entry.project_name) {
         eprintln!("wrap: it runs already, and is called `{}`", visible(&entry.project_name));
     }
-    let line = if args.json {
-        let told = json!({
-            "instanceId": entry.instance_id,
-            "projectName": entry.project_name,
-            "childPid": entry.child_pid,
-            "port": entry.port,
-            "url": entry.url,
-            "ready": ready,
-        });
-        told.to_string()
-    } else {
-        let port = entry.port.map(|port| format!(" :{port}")).unwrap_or_default();
-        let url = entry.url.as_deref().map(|url| format!(" {}", visible(url))).unwrap_or_default();
-        format!("{} {}{port}{url}", visible(&entry.project_name), entry.short_id())
-    };
-    print(&(line + "\n"))?;
+    print(&Announcement::of(entry, ready).text(args.json))?;
     Ok(ExitCode::SUCCESS)
 }

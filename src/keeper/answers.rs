@@ -1,6 +1,7 @@
 //! Readiness by the app's health path, where one is configured: asked until it answers, off the loop.
 
 use super::mailbox::{Message, Post};
+use crate::ping;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -35,14 +36,7 @@ impl Asking {
 }
 
 fn ask(urls: &[String], still: &Weak<()>, post: &Post) {
-    let config = ureq::Agent::config_builder()
-        .timeout_global(Some(TIMEOUT))
-        // A proxy of the environment is for the web, not for this machine.
-        .proxy(None)
-        .max_redirects(0)
-        .http_status_as_error(false)
-        .build();
-    let agent = ureq::Agent::new_with_config(config);
+    let agent = ping::agent(TIMEOUT);
     let answers = |url: &String| {
         let answer = agent.get(url).call();
         answer.is_ok_and(|answer| answer.status().is_success() || answer.status().is_redirection())

@@ -2,7 +2,6 @@
 
 use super::life::Child;
 use super::relay::{Ends, type_ahead};
-use super::restart::Environment;
 use crate::error::Error;
 use crate::sys::pty::{self, Pty};
 use crate::sys::spawn::{self, Standing};
@@ -11,9 +10,13 @@ use crate::wire::{Route, Streams};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::FileType;
 use rustix::pipe::{PipeFlags, pipe_with};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::process::{Command, Stdio};
+
+/// An environment, sorted by name.
+pub type Environment = BTreeMap<OsString, OsString>;
 
 /// Everything for the command's streams, before it is spawned.
 pub struct Prepared {

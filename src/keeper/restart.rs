@@ -1,24 +1,21 @@
 //! A restart: an ending with another spawn at its end. The keeper, its terminal and its clients stay.
 
+use super::command::{self, Environment};
 use super::life::{Escalation, Phase};
 use super::relay::Ends;
-use super::{Job, Keeper, Ready, Terminated, command};
+use super::{Job, Keeper, Ready, Terminated};
 use crate::config;
 use crate::error::reason;
 use crate::project;
 use crate::registry::entry::State;
 use crate::sys::{ports, process};
 use crate::wire::{Ended, Kind, Route, Stream, Streams};
-use std::collections::BTreeMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tokio::sync::oneshot::Sender;
-
-/// An environment, sorted by name.
-pub type Environment = BTreeMap<OsString, OsString>;
 
 /// Variables that belong to the shell that somebody types in, not to what he runs; and those that we set ourselves.
 const NOT_TAKEN: [&str; 6] = ["_", "PWD", "OLDPWD", "SHLVL", "WRAP_INSTANCE_ID", "WRAP_SOCKET"];

@@ -1,8 +1,9 @@
 //! What the keeper answers over HTTP (the plan's dialect), for callers that show the instance's key.
 
+use super::command::Environment;
 use super::mailbox::{Message, Post};
 use super::output::Output;
-use super::restart::{Asked, Environment, Unable};
+use super::restart::{Asked, Unable};
 use super::screen::Screen;
 use super::sends::{self, Send, Text};
 use crate::api::FRAMES;

@@ -17,9 +17,8 @@ mod writer;
 
 pub use follow::Follow;
 pub use join::Line;
-pub use reader::Reader;
+pub use reader::{Reader, tail};
 pub use store::path_of;
-pub use tail::tail;
 pub use writer::{LIMIT, Writer};
 
 use std::ffi::OsString;

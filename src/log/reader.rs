@@ -3,7 +3,7 @@
 use super::cri::{self, HEADER};
 use super::join::{Joiner, Line};
 use super::output::identity;
-use super::tail;
+use super::tail::start;
 use super::{CUT, MAX_RECORD, rotated};
 use crate::registry::dir::ours;
 use rustix::fs::{self, FileType, Mode, OFlags};
@@ -109,7 +109,7 @@ impl Reader {
     /// Passes over everything but the last `lines` lines and some before them.
     pub fn skip_to_last(&mut self, lines: usize) -> io::Result<()> {
         let files: Vec<&File> = self.files.iter().map(|source| &source.file).collect();
-        let (at, position) = tail::start(&files, lines)?;
+        let (at, position) = start(&files, lines)?;
         self.files.drain(..at);
         if let Some(source) = self.files.front_mut() {
             source.position = position;
@@ -176,6 +176,24 @@ impl Reader {
     pub(super) fn forget_begun(&mut self) {
         self.joiner.take();
     }
+}
+
+/// The last `count` lines of a log, the last of them perhaps without its end.
+pub fn tail(path: &Path, count: usize) -> io::Result<Vec<Line>> {
+    let mut reader = Reader::open(path)?;
+    reader.skip_to_last(count)?;
+    let mut last = VecDeque::new();
+    let mut add = |line| {
+        last.push_back(line);
+        if last.len() > count {
+            last.pop_front();
+        }
+    };
+    while let Some(line) = reader.next_line()? {
+        add(line);
+    }
+    reader.unfinished().into_iter().for_each(add);
+    Ok(last.into())
 }
 
 /// Both halves as they belong together at one moment, each where it exists.

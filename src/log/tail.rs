@@ -2,13 +2,10 @@
 
 use super::MAX_LINE;
 use super::cri::{self, HEADER};
-use super::join::{Line, place};
-use super::reader::Reader;
-use std::collections::VecDeque;
+use super::join::place;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 
 /// What is read at once, backwards: a hundred lines are in the first.
 const BLOCK: u64 = 64 * 1024;
@@ -16,24 +13,6 @@ const BLOCK: u64 = 64 * 1024;
 /// How far before the wanted lines the beginnings of them are looked for: the other stream may have written much between
 /// two pieces of a line. What begins further away is shown without its beginning.
 const LOOK_BACK: u64 = 2 * MAX_LINE as u64;
-
-/// The last `count` lines of a log, the last of them perhaps without its end.
-pub fn tail(path: &Path, count: usize) -> io::Result<Vec<Line>> {
-    let mut reader = Reader::open(path)?;
-    reader.skip_to_last(count)?;
-    let mut last = VecDeque::new();
-    let mut add = |line| {
-        last.push_back(line);
-        if last.len() > count {
-            last.pop_front();
-        }
-    };
-    while let Some(line) = reader.next_line()? {
-        add(line);
-    }
-    reader.unfinished().into_iter().for_each(add);
-    Ok(last.into())
-}
 
 /// Where to begin to read for the last `count` lines: which of the files, and the position in it. More lines than these
 /// may follow there, but only before them.

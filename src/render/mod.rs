@@ -1,5 +1,6 @@
 //! Instances as text: for people, for logs, for documents, for programs.
 
+pub mod announcement;
 mod details;
 pub mod human;
 pub mod json;
