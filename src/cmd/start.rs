@@ -7,6 +7,7 @@ use super::target::{self, Found};
 use crate::cli::{RunArgs, StartArgs};
 use crate::client;
 use crate::registry::entry::Entry;
+use crate::registry::health::Status;
 use crate::render::visible;
 use anyhow::{Context, bail};
 use std::ffi::OsString;
@@ -26,7 +27,10 @@ pub fn run(args: &StartArgs) -> anyhow::Result<ExitCode> {
     enter(Path::new(&entry.cwd)).with_context(|| format!("{} cannot be started where it ran", title(&entry)))?;
     let same = Same::here(&command);
     let lock = same.lock();
-    if let Some((running, _)) = same.runs().into_iter().find(|(running, _)| running.cwd == entry.cwd) {
+    // What lost its keeper, or is on its way out, is not what was asked for.
+    let runs =
+        same.runs().into_iter().filter(|(_, health)| !matches!(health.status, Status::Orphaned | Status::Stopping));
+    if let Some((running, _)) = runs.into_iter().find(|(running, _)| running.cwd == entry.cwd) {
         bail!("{} has been started again already, as {}", title(&entry), title(&running));
     }
     let args = RunArgs {

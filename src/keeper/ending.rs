@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 /// everything written before is in the kernel's buffers already, and only has to be read.
 const LAST_OUTPUT: Duration = Duration::from_millis(50);
 
-/// How much is read of it at the most: more than a pipe (64 KiB) or a PTY with its work queue can hold. What comes
-/// after was written after the command's end, by a process that is kept.
+/// How much is read of it at the most: more than a PTY with its work queue can hold, or a pipe that nobody has enlarged
+/// (64 KiB). What comes after was written after the command's end, by a process that is kept.
 const LAST_BYTES: usize = 256 * 1024;
 
 /// How long those who look on have together to take the last that they are sent.
@@ -102,7 +102,7 @@ impl Keeper {
             Phase::Leftovers(..) => self.advance_leftovers(),
             Phase::Draining(ended, until, force_at) => {
                 let (ended, until, force_at) = (*ended, *until, *force_at);
-                if self.relay.is_at_end() || self.drained >= LAST_BYTES {
+                if self.relay.is_at_end() || self.left_to_drain == 0 {
                     self.over(ended);
                 } else if until <= Instant::now() {
                     let is_forced = force_at <= Instant::now();
@@ -224,6 +224,8 @@ impl Keeper {
 
     fn drain(&mut self, ended: Ended) {
         self.relay.release_terminal();
+        // All that the command has written is in its pipes by now, which it may have enlarged (F_SETPIPE_SZ, fcntl(2)).
+        self.left_to_drain = LAST_BYTES.max(self.relay.unread());
         let now = Instant::now();
         self.phase = Phase::Draining(ended, now + LAST_OUTPUT, now + STUCK);
         self.relay_rest();
@@ -249,7 +251,7 @@ impl Keeper {
             total += count;
         }
         if matches!(self.phase, Phase::Draining(..)) {
-            self.drained += total;
+            self.left_to_drain = self.left_to_drain.saturating_sub(total);
         }
         total
     }
@@ -345,9 +347,13 @@ impl Keeper {
                 Role::First | Role::Visitor { .. } => link.send_json(Kind::Ended, &ended),
             }
         }
-        for link in &mut clients {
-            // The shell waits for the first one alone, and whatever it still has to take is the command's output.
-            link.finish((link.role != Role::First).then_some(deadline));
+        // The shell waits for the first one alone, and whatever it still has to take is the command's output: nobody else
+        // waits for that.
+        for link in clients.iter_mut().filter(|link| link.role != Role::First) {
+            link.finish(Some(deadline));
+        }
+        for link in clients.iter_mut().filter(|link| link.role == Role::First) {
+            link.finish(None);
         }
     }
 

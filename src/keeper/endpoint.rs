@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{fs, io};
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, oneshot};
 
@@ -145,12 +146,18 @@ impl Endpoint {
     }
 
     fn hand_on(&mut self, caller: Caller, app: &impl Fn() -> App) -> Result<(), Error> {
-        let thread = match &mut self.thread {
-            Some(thread) => thread,
-            none => none.insert(Thread::start(matches!(self.listener, Listener::Unix(_)), app())?),
-        };
-        // A thread that has ended answers nobody.
+        let mut caller = caller;
+        if let Some(thread) = &self.thread {
+            match thread.hand.send(caller) {
+                Ok(()) => return Ok(()),
+                // It has ended, for want of a runtime (no descriptors, no memory): there may be one now.
+                Err(SendError(back)) => caller = back,
+            }
+        }
+        let thread = Thread::start(matches!(self.listener, Listener::Unix(_)), app())?;
+        // One that ends at once drops the caller, who tries again.
         let _ = thread.hand.send(caller);
+        self.thread = Some(thread);
         Ok(())
     }
 

@@ -274,7 +274,7 @@ impl Keeper {
             self.clients.disown();
             self.dismiss(id, libc::SIGHUP);
         } else {
-            self.then = Then::End;
+            self.then.give_up("its terminal was closed meanwhile");
             if matches!(self.phase, Phase::Running) {
                 self.end_command(Escalation::hang_up(self.config.grace));
             }
@@ -300,6 +300,12 @@ impl Keeper {
     pub(super) fn detach(&mut self, id: u64) {
         if self.clients.is_owner(id) {
             self.clients.disown();
+        }
+        if matches!(self.phase, Phase::Preparing)
+            && self.clients.get(id).is_some_and(|link| link.role == Role::Launcher)
+        {
+            // Nothing has been started that could be left running.
+            self.phase = Phase::Over(Ended::Signal(libc::SIGINT));
         }
         self.dismiss(id, 0);
     }

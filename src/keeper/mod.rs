@@ -129,8 +129,8 @@ struct Keeper {
     /// A key raised a signal, or one was passed on, in this run: its children are on their way out too.
     was_interrupted: bool,
     screen: ScreenModes,
-    /// Bytes read since the command and its leftovers are gone.
-    drained: usize,
+    /// Bytes that are still to be read, at most, since the command and its leftovers are gone.
+    left_to_drain: usize,
     /// The modes that the command's terminal was given by us.
     given: Option<Modes>,
     started: Instant,
@@ -273,9 +273,12 @@ impl Keeper {
             self.log_stuck_since = Some(now);
         }
         if self.log_stuck_since.is_some_and(|since| since + output::PATIENCE <= now) {
-            self.output.leave_out();
-            self.notice("the disk does not take the log fast enough; some of it is left out");
+            // Cleared either way: a moment that stays in the past would make every wait return at once.
             self.log_stuck_since = None;
+            if !self.output.has_room() {
+                self.output.leave_out();
+                self.notice("the disk does not take the log fast enough; some of it is left out");
+            }
         }
     }
 

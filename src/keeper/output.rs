@@ -170,6 +170,9 @@ impl Output {
         self.shared.is_off.store(true, Ordering::Relaxed);
         self.catch_up().leave_out();
         self.shared.behind.store(0, Ordering::Relaxed);
+        // Should it go on in this moment, the thread must look once more: only it ends this.
+        lock(&self.shared.inbox).is_told = true;
+        self.shared.news.notify_one();
     }
 
     /// The terminal has another size.

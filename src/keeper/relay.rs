@@ -122,6 +122,13 @@ impl Relay {
         read
     }
 
+    /// Bytes that lie in the pipes; 0 of a terminal, which never holds much.
+    pub fn unread(&self) -> usize {
+        let Ends::Pipe { out, err } = &self.ends else { return 0 };
+        let of = |end: &OwnedFd| rustix::io::ioctl_fionread(end).unwrap_or(0) as usize;
+        [out, err].into_iter().flatten().map(of).sum()
+    }
+
     /// Whether every end has been read to its end.
     pub fn is_at_end(&self) -> bool {
         match &self.ends {

@@ -145,13 +145,15 @@ impl Keeper {
         let lost = |at: usize| inherited[at] && self.kept[at].is_none();
         // What was closed, by it or by its reader, is closed in us and in the client, too.
         let closed = match (&self.streams, &self.relay.ends) {
-            (Streams::Pipe { out: Route::Relayed, .. }, Ends::Pipe { out, .. }) => out.is_none(),
-            _ => false,
+            (Streams::Pipe { out, err }, Ends::Pipe { out: our_out, err: our_err }) => {
+                [*out == Route::Relayed && our_out.is_none(), *err == Route::Relayed && our_err.is_none()]
+            }
+            _ => [false, false],
         };
-        if lost(0) || closed {
+        if lost(0) || closed[0] {
             return Some("standard output");
         }
-        lost(1).then_some("standard error")
+        (lost(1) || closed[1]).then_some("standard error")
     }
 
     /// The old run is over and nothing of it is left: the next one.
@@ -206,7 +208,6 @@ impl Keeper {
         self.phase = Phase::Running;
         self.job = Job::Running;
         self.was_interrupted = false;
-        self.drained = 0;
         self.started = Instant::now();
         self.ready.restart();
         let signature = self.signature();

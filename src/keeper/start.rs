@@ -160,7 +160,7 @@ pub fn start(socket: OwnedFd, pty: Option<Pty>) -> Result<Keeper, Error> {
         child: None,
         job: Job::Running,
         was_interrupted: false,
-        drained: 0,
+        left_to_drain: 0,
         given,
         started: now,
         next_refresh: now + REFRESH,

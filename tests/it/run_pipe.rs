@@ -164,3 +164,18 @@ fn with_pty_a_pipe_gets_a_terminals_output() {
     let finished = sandbox.wrap(["--pty", "sh", "-c", "test -t 1 && echo terminal"]).piped().expect_code(0);
     assert_eq!(finished.stdout, b"terminal\r\n");
 }
+
+/// A pipe that the command has enlarged is read to its end, however late and slow its reader is.
+#[test]
+fn a_large_pipe_of_a_command_that_has_ended_is_read_whole() {
+    let sandbox = Sandbox::new();
+    sandbox.write("project/fill.py", "import fcntl, os\nfcntl.fcntl(1, 1031, 1 << 20)\nos.write(1, b'x' * 800000)\n");
+    let (read, write) = rustix::pipe::pipe().expect("a pipe");
+    let piped = sandbox.wrap(["-n", "shop", "python3", "fill.py"]).stdout_to(write.into()).start();
+    // Nobody reads until the run is over.
+    sandbox.wait_instances("it has ended", |list| (!sandbox.stopped().is_empty() && list.is_empty()).then_some(()));
+    let mut all = Vec::new();
+    std::io::Read::read_to_end(&mut std::fs::File::from(read), &mut all).expect("read");
+    assert_eq!(all.len(), 800_000);
+    piped.finish().expect_code(0);
+}
