@@ -260,12 +260,44 @@ pub fn has_environment(pid: u32, name: &str, value: &str) -> bool {
 
 /// A variable of the environment that a process was started with; `None` too where we may not see it.
 pub fn environment(pid: u32, name: &str) -> Option<String> {
-    let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let read = || fs::read(format!("/proc/{pid}/environ")).ok();
+    let mut environ = read()?;
+    let mut looks = 0;
+    while environ.is_empty() && looks < EXEC_LOOKS {
+        let may_change = is_in_exec(pid);
+        // Once more in any case: the exec may have ended between the two looks.
+        environ = read()?;
+        if !may_change {
+            break;
+        }
+        looks += 1;
+        if environ.is_empty() {
+            std::thread::sleep(EXEC_PAUSE);
+        }
+    }
     let value = environ
         .split(|&byte| byte == 0)
         .find_map(|pair| pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")))?;
     Some(String::from_utf8_lossy(value).into_owned())
 }
+
+/// How often, and with which pause, an environment is looked for that an execve(2) has not put in its place yet. It
+/// takes microseconds; longer only where the program's file is slow to come.
+const EXEC_LOOKS: u32 = 50;
+const EXEC_PAUSE: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// Whether a process is in the midst of execve(2): it has memory, but no place for its environment in it yet, and
+/// would be taken for one without any (fields 23 and 51 of /proc/PID/stat).
+fn is_in_exec(pid: u32) -> bool {
+    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&stat);
+    let Some((_, fields)) = text.rsplit_once(')') else { return false };
+    let field = |number: usize| fields.split_ascii_whitespace().nth(number - 3);
+    field(MEMORY_SIZE).is_some_and(|size| size != "0") && field(ENVIRONMENT_END) == Some("0")
+}
+
+const MEMORY_SIZE: usize = 23;
+const ENVIRONMENT_END: usize = 51;
 
 /// Whether a process lives that neither catches, ignores nor blocks this signal (the masks of /proc/PID/status,
 /// proc(5)). False where that cannot be told.
@@ -352,5 +384,20 @@ mod tests {
         assert!(!is_alive(pid, token + 1));
         assert!(Handle::open(pid, token).expect("pidfd").is_some());
         assert!(Handle::open(pid, token + 1).expect("pidfd").is_none());
+    }
+
+    #[test]
+    fn a_process_that_is_becoming_another_still_has_its_environment() {
+        for _ in 0..200 {
+            let mut child = std::process::Command::new("env")
+                .args(["sleep", "60"])
+                .env("WRAP_OF_A_TEST", "here")
+                .spawn()
+                .expect("spawned");
+            // The name is the new program's before its environment is there.
+            while look(child.id()).expect("looked").is_some_and(|one| one.name != "sleep") {}
+            assert!(has_environment(child.id(), "WRAP_OF_A_TEST", "here"));
+            child.kill().and_then(|()| child.wait()).expect("ended");
+        }
     }
 }
