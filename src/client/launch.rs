@@ -1,7 +1,7 @@
 //! The start: what the streams are, a keeper, and what it needs to know.
 
 use super::tell::tell;
-use super::{CAUGHT, Client, Errand, Outcome, Outputs, Parts, Plan, Terminal};
+use super::{CAUGHT, Client, Errand, Outcome, Outputs, Plan, Terminal};
 use crate::error::{Error, not_started};
 use crate::registry::entry::Mode;
 use crate::sys::pty::Pty;
@@ -119,19 +119,8 @@ pub fn launch(plan: &Rc<Plan>) -> Result<Client, Error> {
         None => Errand::Run(Rc::clone(plan)),
     };
     let mode = if in_terminal_mode { Mode::Terminal } else { Mode::Pipe };
-    Ok(Client::new(Parts {
-        errand,
-        mode,
-        keeper,
-        socket,
-        outbox,
-        pty: copy,
-        signals,
-        terminal,
-        input,
-        outputs,
-        inherited,
-    }))
+    let client = Client::new(errand, mode, keeper, (socket, outbox), signals);
+    Ok(Client { outputs, pty: copy, terminal, input, inherited, ..client })
 }
 
 /// Takes the terminal and says all about it that the command's own is to have; without one it has this size.

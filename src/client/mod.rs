@@ -96,35 +96,21 @@ struct Client {
     farewell: Option<String>,
 }
 
-/// What a client is made from: its streams are all that differs.
-struct Parts {
-    errand: Errand,
-    mode: Mode,
-    keeper: u32,
-    socket: OwnedFd,
-    outbox: Outbox,
-    pty: Option<Pty>,
-    signals: Signals,
-    terminal: Option<Terminal>,
-    input: Option<OwnedFd>,
-    outputs: Outputs,
-    inherited: Vec<RawFd>,
-}
-
 impl Client {
-    fn new(parts: Parts) -> Self {
+    /// One without streams of its own, to which its caller gives what it has.
+    fn new(errand: Errand, mode: Mode, keeper: u32, (socket, outbox): (OwnedFd, Outbox), signals: Signals) -> Self {
         Self {
-            errand: parts.errand,
-            mode: parts.mode,
-            keeper: parts.keeper,
-            socket: parts.socket,
-            outbox: parts.outbox,
-            pty: parts.pty,
-            signals: parts.signals,
-            terminal: parts.terminal,
-            input: parts.input,
-            outputs: parts.outputs,
-            inherited: parts.inherited,
+            errand,
+            mode,
+            keeper,
+            socket,
+            outbox,
+            signals,
+            outputs: Outputs::new(None, None, Vec::new()),
+            pty: None,
+            terminal: None,
+            input: None,
+            inherited: Vec::new(),
             under_way: 0,
             started: None,
             place: None,
@@ -136,9 +122,7 @@ impl Client {
             farewell: None,
         }
     }
-}
 
-impl Client {
     /// Relays until it is over. `decoder` has what was read from the socket already.
     fn serve(&mut self, mut decoder: Decoder) -> Outcome {
         if let Some(outcome) = self.heard(&mut decoder) {

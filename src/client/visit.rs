@@ -1,6 +1,6 @@
 //! A visit: a client that comes over the keeper's socket to a run that is under way.
 
-use super::{CAUGHT, Client, Errand, Outcome, Outputs, Parts, Terminal};
+use super::{CAUGHT, Client, Errand, Outcome, Outputs, Terminal};
 use crate::error::Error;
 use crate::registry::entry::Mode;
 use crate::sys::reopen::Sink;
@@ -37,18 +37,8 @@ pub fn attach(visit: Visit, socket: OwnedFd, read: Vec<u8>) -> Result<Outcome, E
     let attach = Attach { version: VERSION, size, modes, read_only: visit.read_only, replay: visit.replay };
     outbox.push_json(Kind::Attach, &attach);
     let keeper = visit.keeper;
-    let mut client = Client::new(Parts {
-        errand: Errand::Visit(visit),
-        mode: Mode::Terminal,
-        keeper,
-        socket,
-        outbox,
-        pty: None,
-        signals,
-        terminal: Some(terminal),
-        input: None,
-        outputs: Outputs::new(Some(sink), None, Vec::new()),
-        inherited: Vec::new(),
-    });
+    let client = Client::new(Errand::Visit(visit), Mode::Terminal, keeper, (socket, outbox), signals);
+    let outputs = Outputs::new(Some(sink), None, Vec::new());
+    let mut client = Client { terminal: Some(terminal), outputs, ..client };
     Ok(client.serve(Decoder::after(read)))
 }

@@ -157,24 +157,15 @@ fn in_pipe_mode_its_outputs_are_the_same_and_its_input_is_empty() {
 
 #[test]
 fn a_first_client_that_is_killed_while_it_restarts_ends_it() {
-    let sandbox = Sandbox::new();
-    sandbox.script("stubborn", "#!/bin/bash\ntrap '' TERM HUP\necho ready\nwhile :; do read -t 1000 x; done\n");
-    sandbox.write("config/wrap/config.toml", "grace = 1\n");
-    let first = sandbox.wrap(["-n", "shop", "./stubborn"]).terminal();
-    first.wait_for("ready\r\n");
-    let instance = sandbox.wait_started();
-    let mut restart = sandbox.wrap(["restart", "shop"]).start();
-    first.wait_for("restarting");
-    signal(first.pid(), libc::SIGKILL);
-    restart.close_stdin();
-    restart.finish().expect_code(1);
-    first.wait_end();
-    wait_gone(instance.child());
-    sandbox.wait_no_entry();
+    killed_while_it_restarts(|client, _| client);
 }
 
 #[test]
 fn a_keeper_that_is_killed_while_it_restarts_leaves_nothing() {
+    killed_while_it_restarts(|_, keeper| keeper);
+}
+
+fn killed_while_it_restarts(victim: fn(u32, u32) -> u32) {
     let sandbox = Sandbox::new();
     sandbox.script("stubborn", "#!/bin/bash\ntrap '' TERM HUP\necho ready\nwhile :; do read -t 1000 x; done\n");
     sandbox.write("config/wrap/config.toml", "grace = 1\n");
@@ -183,7 +174,7 @@ fn a_keeper_that_is_killed_while_it_restarts_leaves_nothing() {
     let instance = sandbox.wait_started();
     let restart = sandbox.wrap(["restart", "shop"]).start();
     first.wait_for("restarting");
-    signal(instance.pid, libc::SIGKILL);
+    signal(victim(first.pid(), instance.pid), libc::SIGKILL);
     restart.finish().expect_code(1);
     first.wait_end();
     wait_gone(instance.child());
