@@ -83,6 +83,16 @@ pub fn tree(root: u32) -> String {
     lines
 }
 
+/// Whether a process below this one is stopped.
+pub fn any_stopped_below(root: u32) -> bool {
+    let children = fs::read_to_string(format!("/proc/{root}/task/{root}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|pid| pid.parse().ok()).any(|pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().next());
+        state == Some("T") || any_stopped_below(pid)
+    })
+}
+
 /// Waits until there is no running process of this pid.
 pub fn wait_gone(pid: u32) {
     assert!(ended_within(pid, DEADLINE), "process {pid} still runs after {DEADLINE:?}: {}", describe(pid));

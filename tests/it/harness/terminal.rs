@@ -2,6 +2,7 @@
 
 use super::leader;
 use super::modes::Modes;
+use super::process::any_stopped_below;
 use super::text::{find, plain, tail, title};
 use super::watched::Watched;
 use super::{Change, DEADLINE, Ending, LEAVING, RECHECK};
@@ -281,11 +282,14 @@ impl Terminal {
     }
 
     /// [`Self::bring_back`], and waits until wrap has the terminal for its command: who echoes a key that is pressed in
-    /// the very moment of that change, the one terminal or the other or neither, is the kernel's to decide.
+    /// the very moment of that change, the one terminal or the other or neither, is the kernel's to decide. That moment
+    /// is over once the command runs again.
     #[track_caller]
     pub fn bring_back_wrapped(&self) {
         self.bring_back();
-        self.wait_state("a terminal that is raw", |terminal| !terminal.modes().is_cooked());
+        self.wait_state("a raw terminal, and all continued", |terminal| {
+            !terminal.modes().is_cooked() && !any_stopped_below(terminal.pid())
+        });
     }
 
     /// Waits until the shell has its terminal back.
