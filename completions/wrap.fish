@@ -49,6 +49,8 @@ complete -c wrap -n "__fish_wrap_needs_command" -f -a "wait" -d 'Wait until an i
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "stop" -d 'End instances, and everything that they started'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "logs" -d 'Show what an instance has printed'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "clean" -d 'Remove what ended without a trace, and list or end what was orphaned'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "center" -d 'Run the control center: every instance on one page, and over one API'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "ui" -d 'Open the control center\'s page in the browser'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "help" -d 'Print this help, or that of a verb'
 complete -c wrap -n "__fish_wrap_using_subcommand run" -s n -l name -d 'Call the instance NAME instead of by its project' -r
@@ -67,6 +69,7 @@ logfmt\t'key=value, a line each'
 md\t'A Markdown table'"
 complete -c wrap -n "__fish_wrap_using_subcommand list" -s a -l all -d 'Show the unresponsive, orphaned and ending ones too, and the last that have ended'
 complete -c wrap -n "__fish_wrap_using_subcommand list" -l json -d 'The same as --format json'
+complete -c wrap -n "__fish_wrap_using_subcommand list" -s w -l watch -d 'Show it again at each change, until Ctrl-C'
 complete -c wrap -n "__fish_wrap_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wrap -n "__fish_wrap_using_subcommand attach" -s r -l read-only -d 'Look on: nothing that is typed reaches the command (Ctrl-C leaves, too)'
 complete -c wrap -n "__fish_wrap_using_subcommand attach" -l no-replay -d 'Do not draw the screen as it is now, show only what comes'
@@ -115,5 +118,12 @@ complete -c wrap -n "__fish_wrap_using_subcommand logs" -l clear -d 'Empty the l
 complete -c wrap -n "__fish_wrap_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wrap -n "__fish_wrap_using_subcommand clean" -l kill -d 'End what was orphaned'
 complete -c wrap -n "__fish_wrap_using_subcommand clean" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand center" -l port -d 'Listen on this port (8969, or that of `center` in the configuration, without)' -r
+complete -c wrap -n "__fish_wrap_using_subcommand center" -l allowed-origin -d 'Let pages of another origin ask, too; may be given again' -r
+complete -c wrap -n "__fish_wrap_using_subcommand center" -s d -l detach -d 'Run in the background'
+complete -c wrap -n "__fish_wrap_using_subcommand center" -l stop -d 'End the one that runs'
+complete -c wrap -n "__fish_wrap_using_subcommand center" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand ui" -l print -d 'Print the link instead of opening it'
+complete -c wrap -n "__fish_wrap_using_subcommand ui" -s h -l help -d 'Print help'
 complete -c wrap -n "__fish_wrap_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c wrap -n "__fish_wrap_using_subcommand help" -s h -l help -d 'Print help'

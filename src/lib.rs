@@ -3,6 +3,7 @@
 //! The floors, and who may import whom, are in ARCHITECTURE.md; `tests/it/floors.rs` holds them.
 
 pub mod api;
+pub mod center;
 pub mod cli;
 pub mod client;
 pub mod cmd;

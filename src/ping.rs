@@ -1,11 +1,12 @@
 //! The ping: tells the control center that there is something new. A hint, sent once and never waited for.
 
 use crate::config::Center;
+use crate::registry::center;
 use crate::registry::entry::Entry;
 use crate::sys::ports;
 use std::time::Duration;
 
-/// Where a center listens unless somebody says otherwise.
+/// Where a center listens unless somebody says otherwise, or one of ours is known to listen elsewhere.
 const DEFAULT: &str = "http://localhost:8969";
 
 /// How long a center may take; the thread is ours alone and nobody waits for it.
@@ -16,11 +17,13 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 pub fn send(center: &Center, entry: Entry) {
     let base = match center {
         Center::Off => return,
-        Center::Default => DEFAULT.to_owned(),
-        Center::Url(url) => url.trim_end_matches('/').to_owned(),
+        Center::Default => None,
+        Center::Url(url) => Some(url.trim_end_matches('/').to_owned()),
     };
     // A thread that cannot be started costs the hint; the center looks at the registry itself.
     let _ = std::thread::Builder::new().name("ping".to_owned()).spawn(move || {
+        let known = || center::running().map_or_else(|| DEFAULT.to_owned(), |(listening, _)| listening.url);
+        let base = base.unwrap_or_else(known);
         if is_ours(&base) {
             post(&base, &entry);
         }
@@ -29,8 +32,18 @@ pub fn send(center: &Center, entry: Entry) {
 
 /// Speaks to this machine: a proxy of the environment is for the web, and a redirection would lead elsewhere.
 pub fn agent(timeout: Duration) -> ureq::Agent {
-    let config = ureq::Agent::config_builder().timeout_global(Some(timeout)).proxy(None);
-    ureq::Agent::new_with_config(config.max_redirects(0).http_status_as_error(false).build())
+    speaks(Some(timeout))
+}
+
+/// The same, for a stream that has no end: once it has begun, nobody gives up.
+pub fn patient() -> ureq::Agent {
+    speaks(None)
+}
+
+fn speaks(timeout: Option<Duration>) -> ureq::Agent {
+    let config = ureq::Agent::config_builder().timeout_global(timeout).proxy(None);
+    let config = config.timeout_connect(Some(TIMEOUT)).max_redirects(0).http_status_as_error(false);
+    ureq::Agent::new_with_config(config.build())
 }
 
 fn post(base: &str, entry: &Entry) {
@@ -40,8 +53,8 @@ fn post(base: &str, entry: &Entry) {
     let _ = agent.post(url).header("Content-Type", "application/json").send(&body[..]);
 }
 
-/// Whether somebody of our own user listens at the address's port.
-fn is_ours(base: &str) -> bool {
+/// Whether somebody of our own user listens at the address's port, and nobody else: what is secret may go there.
+pub fn is_ours(base: &str) -> bool {
     let Some(port) = port(base) else { return false };
     let us = rustix::process::getuid().as_raw();
     let mut listeners = ports::listeners(None).into_iter().filter(|listener| listener.port == port).peekable();

@@ -1,13 +1,16 @@
 //! What was left behind: found, the stale hook asked, removed.
 
 use crate::end::{Ended, Ending, end};
+use crate::error::reason;
 use crate::hooks::{Event, Hooks, Runner};
 use crate::registry::entry::Entry;
 use crate::registry::health::{self, Health, Status};
 use crate::registry::history::{End, History};
 use crate::registry::{Registry, now_ms};
+use crate::render::visible;
 use crate::sys::process;
 use std::collections::{HashMap, HashSet};
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,6 +89,42 @@ pub fn end_orphan(entry: &Entry) -> Ended {
     end(&Ending { roots: &command, also: &also, spare_sessions: true, grace: GRACE })
 }
 
+/// Why [`finish`] did not.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unfinished {
+    /// A process was not signalled, as it may be another than the one that is meant, or is not ours.
+    Refused(String),
+    /// A process lives on, or the entry cannot be removed.
+    Failed(String),
+}
+
+impl std::fmt::Display for Unfinished {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refused(why) | Self::Failed(why) => formatter.write_str(why),
+        }
+    }
+}
+
+/// Ends an instance whose keeper is dead, or hangs: what lives of it, then the keeper, then the entry.
+pub fn finish(entry: &Entry) -> Result<Ended, Unfinished> {
+    let ended = end_orphan(entry);
+    let title = |one: &process::Process| format!("`{}` ({})", visible(&one.name), one.pid);
+    if let Some((one, reason)) = ended.refused.first() {
+        return Err(Unfinished::Refused(format!("{} was not signalled: {reason}", title(one))));
+    }
+    if let Some(one) = ended.survived.first() {
+        return Err(Unfinished::Failed(format!("{} cannot be killed", title(one))));
+    }
+    let failed = |error: String| Unfinished::Failed(error);
+    if let Ok(Some(keeper)) = process::Handle::open(entry.pid, entry.pid_token) {
+        // It hangs, or it would have answered; its command is gone.
+        keeper.signal(rustix::process::Signal::KILL).map_err(|error| failed(reason(&error)))?;
+    }
+    forget(entry).map_err(|error| failed(error.to_string()))?;
+    Ok(ended)
+}
+
 /// The user's stale hooks, as a verdict: made when the first entry is found that was left behind, because most
 /// sweeps find none.
 pub fn with_hooks() -> impl FnMut(&Entry, Status) -> Verdict {
@@ -93,7 +132,7 @@ pub fn with_hooks() -> impl FnMut(&Entry, Status) -> Verdict {
     move |entry, status| {
         let runner = runner.get_or_insert_with(|| {
             let hooks = Hooks::find();
-            (!hooks.is_empty()).then(|| Runner::new(hooks, Arc::new(|line| eprintln!("wrap: {line}"))))
+            (!hooks.is_empty()).then(|| Runner::new(hooks, Arc::new(|line| say(&line))))
         });
         let said = runner.as_ref().and_then(|runner| {
             let mut instance = serde_json::to_value(entry.public()).unwrap_or_default();
@@ -102,6 +141,11 @@ pub fn with_hooks() -> impl FnMut(&Entry, Status) -> Verdict {
         });
         said.unwrap_or_else(|| without_hook(entry, status))
     }
+}
+
+/// A line for the user. A standard error that takes nothing must not turn it into a panic.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "wrap: {line}");
 }
 
 /// The verdict where there is no hook.
@@ -139,7 +183,7 @@ fn survivors(entries: &[Entry], healths: &mut [Health]) {
 pub fn forget(entry: &Entry) -> Result<bool, crate::error::Error> {
     // It is more than a line in the history that has to go.
     if let Some(Err(error)) = History::ours().map(|history| history.record(entry, End::lost(entry, now_ms()))) {
-        eprintln!("wrap: {error}; {UNREMEMBERED}");
+        say(&format!("{error}; {UNREMEMBERED}"));
     }
     for registry in Registry::existing().0 {
         if registry.forget(entry)? {

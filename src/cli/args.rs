@@ -1,6 +1,7 @@
 //! The options of each verb.
 
 use super::values::{Awaited, awaited, key, name, seconds, size};
+use crate::center::Allowed;
 use crate::sys::tty::Size;
 use clap::{Args, ValueEnum};
 use std::ffi::OsString;
@@ -55,6 +56,9 @@ pub struct ListArgs {
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
+    /// Show it again at each change, until Ctrl-C
+    #[arg(short, long)]
+    pub watch: bool,
 }
 
 /// What names one instance.
@@ -249,6 +253,31 @@ pub enum Output {
     Out,
     /// Standard error
     Err,
+}
+
+/// Options of `center`.
+#[derive(Debug, Args)]
+pub struct CenterArgs {
+    /// Run in the background
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Listen on this port (8969, or that of `center` in the configuration, without)
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Let pages of another origin ask, too; may be given again
+    #[arg(long, value_name = "ORIGIN", value_parser = Allowed::parse)]
+    pub allowed_origin: Vec<Allowed>,
+    /// End the one that runs
+    #[arg(long, conflicts_with_all = ["detach", "port", "allowed_origin"])]
+    pub stop: bool,
+}
+
+/// Options of `ui`.
+#[derive(Debug, Args)]
+pub struct UiArgs {
+    /// Print the link instead of opening it
+    #[arg(long)]
+    pub print: bool,
 }
 
 /// Options of `clean`.

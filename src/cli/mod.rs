@@ -61,6 +61,7 @@ Exit status: the command's own; 127 not found, 126 cannot be run, 125 refused by
 Examples:
   wrap list
   wrap list --all             also what is not well, and what has ended
+  wrap list --watch           and again at each change
   wrap list -f json | jq '.[].url'")]
     List(ListArgs),
     /// Take over a running instance: its screen as it is now, then live, and its keys
@@ -201,6 +202,32 @@ Examples:
   wrap clean
   wrap clean --kill")]
     Clean(CleanArgs),
+    /// Run the control center: every instance on one page, and over one API
+    #[command(after_help = "\
+It listens on 127.0.0.1 and [::1] only, and needs a token: `wrap ui` opens a page that is signed in. One runs for a user; \
+Ctrl-C, SIGTERM or --stop end it. The commands do not need it and do not notice it.
+
+An ORIGIN is a page of yours that may ask, too, with the token: https://app.local:3000 exactly, or app.local with any \
+scheme and port.
+
+Examples:
+  wrap center
+  wrap center -d
+  wrap center --stop
+
+Exit status: 0 it runs, or ran, or there was none to stop; 1 the port is taken, or it failed.")]
+    Center(CenterArgs),
+    /// Open the control center's page in the browser
+    #[command(after_help = "\
+Starts a control center in the background where none runs. The link works once; where no browser can be opened it is \
+printed.
+
+Examples:
+  wrap ui
+  wrap ui --print
+
+Exit status: 0 opened or printed, 1 there is no control center to be had.")]
+    Ui(UiArgs),
     /// Print the completions of a shell
     #[command(after_help = "\
 Examples:

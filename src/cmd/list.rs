@@ -1,8 +1,8 @@
 //! `wrap list`: what runs, and what has ended.
 
-use super::changes::Changes;
-use super::print;
+use super::{print, watch};
 use crate::cli::{Format, ListArgs};
+use crate::project::changes::Changes;
 use crate::registry::entry::Entry;
 use crate::registry::health::{Health, Status};
 use crate::registry::history::History;
@@ -11,8 +11,18 @@ use crate::render::{Shown, human, json, logfmt, markdown};
 use crate::sweep::{sweep, with_hooks};
 use std::process::ExitCode;
 
-/// Sweeps, and writes what is left to standard output; with `--all`, behind it what has ended.
+/// Sweeps, and writes what is left to standard output; with `--all`, behind it what has ended. With `--watch` again at
+/// each change.
 pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
+    if args.watch {
+        return watch::run(args);
+    }
+    print(&text(args))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What there is now, as it is to be shown.
+pub(super) fn text(args: &ListArgs) -> String {
     let swept = sweep(&mut with_hooks());
     for warning in &swept.warnings {
         eprintln!("wrap: {warning}");
@@ -25,7 +35,7 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let hidden = found - live.len();
     // Newest first, whichever directory they are from: ids of version 7 begin with the time.
     live.sort_by(|(a, _), (b, _)| b.instance_id.cmp(&a.instance_id));
-    let mut changes = Changes::new();
+    let mut changes = Changes::default();
     let show = |(entry, health): (Entry, Health)| {
         let restart_for = changes.of(&entry);
         Shown::live(entry, health.status, restart_for)
@@ -35,14 +45,12 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         let ended = ended(&all);
         all.extend(ended);
     }
-    let text = match if args.json { Format::Json } else { args.format } {
+    match if args.json { Format::Json } else { args.format } {
         Format::Human => human::list(&all, hidden, human::Screen::of_stdout()),
         Format::Json => json::list(&all, now_ms()),
         Format::Logfmt => logfmt::list(&all, now_ms()),
         Format::Md => markdown::list(&all),
-    };
-    print(&text)?;
-    Ok(ExitCode::SUCCESS)
+    }
 }
 
 /// Read after the registry, into which a run is written before it leaves that: whoever was in both is shown once.

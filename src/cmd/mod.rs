@@ -2,7 +2,7 @@
 
 pub mod adopt;
 pub mod attach;
-mod changes;
+pub mod center;
 pub mod clean;
 pub mod completions;
 pub mod detach;
@@ -19,7 +19,9 @@ pub mod show;
 pub mod start;
 pub mod stop;
 pub mod target;
+pub mod ui;
 pub mod wait;
+mod watch;
 
 use std::io::{self, ErrorKind, Write as _};
 

@@ -7,7 +7,7 @@ use crate::registry::entry::Entry;
 use crate::registry::health::{Health, Status};
 use crate::registry::target::{self, TargetError};
 use crate::render::visible;
-use crate::sweep::{end_orphan, forget, sweep, with_hooks};
+use crate::sweep::{finish, sweep, with_hooks};
 use crate::sys::process;
 use anyhow::{Context, bail};
 use serde::Deserialize;
@@ -126,23 +126,8 @@ fn stop(entry: &Entry, health: Health) -> anyhow::Result<String> {
         }
         return Ok(said);
     }
-    finish(entry)
-}
-
-/// The keeper cannot: ends the command and all that is marked as the instance's, then the keeper itself.
-fn finish(entry: &Entry) -> anyhow::Result<String> {
-    let ended = end_orphan(entry);
-    if let Some((one, reason)) = ended.refused.first() {
-        bail!("`{}` ({}) was not signalled: {reason}", visible(&one.name), one.pid);
-    }
-    if let Some(one) = ended.survived.first() {
-        bail!("`{}` ({}) cannot be killed", visible(&one.name), one.pid);
-    }
-    if let Ok(Some(keeper)) = process::Handle::open(entry.pid, entry.pid_token) {
-        // It hangs, or it would have answered; its command is gone.
-        keeper.signal(rustix::process::Signal::KILL)?;
-    }
-    forget(entry)?;
+    // The keeper cannot.
+    let ended = finish(entry).map_err(|unfinished| anyhow::anyhow!("{unfinished}"))?;
     let mut said = format!("stopped {}\n", title(entry));
     for one in ended.killed {
         writeln!(said, "  killed `{}` ({}), which did not end when asked", visible(&one.name), one.pid)?;

@@ -1,6 +1,6 @@
 //! Who is meant on the command line: an instance that is registered, else one that has ended.
 
-use super::changes::Changes;
+use crate::project::changes::Changes;
 use crate::registry::Registry;
 use crate::registry::entry::Entry;
 use crate::registry::health::{self, Health, Status};
@@ -32,7 +32,7 @@ impl Found {
     pub fn shown(self) -> Shown {
         match self {
             Self::Live(entry, health) => {
-                let changed = Changes::new().of(&entry);
+                let changed = Changes::default().of(&entry);
                 Shown::live(*entry, health.status, changed)
             }
             Self::Past(past) => (*past).into(),

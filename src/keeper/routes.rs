@@ -6,7 +6,7 @@ use super::output::Output;
 use super::restart::{Asked, Unable};
 use super::screen::Screen;
 use super::sends::{self, Send, Text};
-use crate::api::FRAMES;
+use crate::api::{FRAMES, Refusal};
 use crate::keys::Key;
 use crate::log::lines::overwritten;
 use crate::registry::entry::{Entry, Mode};
@@ -336,33 +336,6 @@ fn socket_of(upgraded: hyper::upgrade::Upgraded) -> Option<Visit> {
     Some((parts.io.into_inner().into_std().ok()?.into(), parts.read_buf.to_vec(), None))
 }
 
-/// Why a caller does not get what it asked for.
-struct Refusal(StatusCode, String);
-
-impl Refusal {
-    fn conflict(why: &str) -> Self {
-        Self(StatusCode::CONFLICT, why.to_owned())
-    }
-}
-
 fn adopted() -> Refusal {
     Refusal::conflict("wrap did not start it: its terminal and its output are those that it was started with")
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        (self.0, Json(json!({ "error": self.1 }))).into_response()
-    }
-}
-
-impl From<JsonRejection> for Refusal {
-    fn from(rejection: JsonRejection) -> Self {
-        Self(rejection.status(), rejection.body_text())
-    }
-}
-
-impl From<QueryRejection> for Refusal {
-    fn from(rejection: QueryRejection) -> Self {
-        Self(rejection.status(), rejection.body_text())
-    }
 }

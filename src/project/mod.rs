@@ -3,6 +3,7 @@
 //! Everything read here was written by others, and the command waits for it: each file is read with a bound, and
 //! whatever cannot be read or understood only costs the name.
 
+pub mod changes;
 mod command;
 mod compose;
 mod dev;

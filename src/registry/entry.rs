@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// What a keeper writes about its instance. The first twelve fields have the names and meanings of
 /// Spotlight's control center; the others are ours. Fields that a newer wrap wrote stay in `other`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// UUID version 7, drawn at launch; its last six characters are the short id.
@@ -93,6 +94,7 @@ pub struct Entry {
     #[serde(default)]
     pub local_url: Option<String>,
     /// What a caller must show to the keeper. Never printed, never sent to anybody else.
+    #[schema(ignore)]
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub auth_key: String,
     /// How the keeper holds the command's streams.
@@ -113,6 +115,7 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_since: Option<u64>,
     /// Fields of a newer wrap.
+    #[schema(ignore)]
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -122,7 +125,7 @@ fn first_run() -> u64 {
 }
 
 /// Where a run stands, as its keeper sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Spawned, or about to be; not ready yet.
@@ -138,7 +141,7 @@ pub enum State {
 }
 
 /// How the command's streams are held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Under a PTY of the keeper's.

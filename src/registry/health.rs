@@ -7,12 +7,13 @@ use crate::sys::process;
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// What cannot be checked from here is kept so long after its last sign of life; its keeper writes every 20 s.
 const UNCHECKED_FOR: Duration = Duration::from_hours(4);
 
 /// How an instance fares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Not ready yet.
@@ -76,23 +77,31 @@ enum Standing {
 
 /// Checks all entries at once. Blocks for a second at most; not to be called on a thread that runs a runtime.
 pub fn check(entries: &[Entry]) -> Vec<Health> {
+    let mut healths = vec![Health { status: Status::Unknown, keeper_answers: None, port_accepts: None }; entries.len()];
+    check_each(entries, &mut |index, health| healths[index] = health);
+    healths
+}
+
+/// As [`check`], and says of each how it fares as soon as that is known: one that hangs holds no other up.
+pub fn check_each(entries: &[Entry], tell: &mut dyn FnMut(usize, Health)) {
     let here = Here::look();
     let now = now_ms();
     let standings: Vec<Standing> = entries.iter().map(|entry| here.standing(entry, now)).collect();
-    let asked = |standing: &Standing| !matches!(standing, Standing::Known(_));
-    let questions = entries.iter().zip(&standings).filter(|(_, standing)| asked(standing));
-    let mut answers =
-        probe::ask(questions.map(|(entry, standing)| (entry.clone(), matches!(standing, Standing::Alive))).collect())
-            .into_iter();
-    let health = |(entry, standing): (&Entry, &Standing)| {
-        let answers = if asked(standing) { answers.next().unwrap_or_default() } else { Answers::default() };
-        Health {
-            status: verdict(entry, *standing, answers),
-            keeper_answers: answers.keeper,
-            port_accepts: answers.port,
+    let mut asked = Vec::new();
+    let mut questions = Vec::new();
+    for (index, (entry, standing)) in entries.iter().zip(&standings).enumerate() {
+        if let Standing::Known(status) = *standing {
+            tell(index, Health { status, keeper_answers: None, port_accepts: None });
+        } else {
+            asked.push(index);
+            questions.push((entry.clone(), matches!(standing, Standing::Alive)));
         }
-    };
-    entries.iter().zip(&standings).map(health).collect()
+    }
+    probe::ask(questions, &mut |question, answers| {
+        let index = asked[question];
+        let status = verdict(&entries[index], standings[index], answers);
+        tell(index, Health { status, keeper_answers: answers.keeper, port_accepts: answers.port });
+    });
 }
 
 fn verdict(entry: &Entry, standing: Standing, answers: Answers) -> Status {

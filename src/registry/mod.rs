@@ -1,5 +1,6 @@
 //! The registry: which instances there are. One directory of the user's, one file per instance.
 
+pub mod center;
 pub(crate) mod dir;
 pub mod entry;
 mod file;

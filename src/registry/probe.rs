@@ -38,14 +38,14 @@ pub(super) struct Answers {
     pub port: Option<bool>,
 }
 
-/// Asks all of them; of each, whether its port can be judged from here. The answers come in the same order.
-pub(super) fn ask(questions: Vec<(Entry, bool)>) -> Vec<Answers> {
-    if questions.is_empty() {
-        return Vec::new();
-    }
+/// Asks all of them; of each, whether its port can be judged from here. Tells what each has answered as soon as it
+/// has, by its place among the questions.
+pub(super) fn ask(questions: Vec<(Entry, bool)>, tell: &mut dyn FnMut(usize, Answers)) {
     let count = questions.len();
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-        return vec![Answers::default(); count];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let (Ok(runtime), 1..) = (runtime, count) else {
+        (0..count).for_each(|index| tell(index, Answers::default()));
+        return;
     };
     // Two sockets at most are open for each; with more than the limit allows, some wait for others.
     let descriptors = limit::Descriptors::at_least(2 * count as u64 + OTHER_DESCRIPTORS);
@@ -67,14 +67,12 @@ pub(super) fn ask(questions: Vec<(Entry, bool)>) -> Vec<Answers> {
                 (index, Answers { keeper: keeper.unwrap_or(Some(false)), port: port.unwrap_or(Some(false)) })
             });
         }
-        let mut answers = vec![Answers::default(); count];
         while let Some(done) = tasks.join_next().await {
-            if let Ok((index, answer)) = done {
-                answers[index] = answer;
+            if let Ok((index, answers)) = done {
+                tell(index, answers);
             }
         }
-        answers
-    })
+    });
 }
 
 async fn bounded<T>(deadline: Instant, question: impl Future<Output = T>) -> Option<T> {

@@ -6,15 +6,18 @@ use crate::registry::health::Status;
 use crate::registry::history::End;
 use serde::Serialize;
 use std::path::Path;
+use utoipa::ToSchema;
 
 /// One instance as others may see it, in the order of the entry's fields.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Public {
     #[serde(flatten)]
     entry: Entry,
     status: Status,
+    /// Milliseconds that it has run, or ran.
     uptime: u64,
+    /// Whether what it was configured by differs now.
     restart_needed: bool,
     /// Of an ended one.
     #[serde(flatten)]

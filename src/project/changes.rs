@@ -1,6 +1,6 @@
 //! What instances were configured by and differs now: they need a restart to follow it.
 
-use crate::project::signature::Comparison;
+use super::signature::Comparison;
 use crate::registry::entry::Entry;
 use crate::sys::process;
 
@@ -11,12 +11,14 @@ pub struct Changes {
     namespace: String,
 }
 
-impl Changes {
+impl Default for Changes {
     /// Of nobody yet.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self { comparison: Comparison::default(), host: process::host(), namespace: process::pid_namespace() }
     }
+}
 
+impl Changes {
     /// The sources of this instance that differ. Of another machine or container nothing is said: the same paths are
     /// other files there.
     pub fn of(&mut self, entry: &Entry) -> Vec<String> {
@@ -35,7 +37,7 @@ mod tests {
 
     #[test]
     fn the_files_of_another_machine_are_not_ours_to_compare() {
-        let mut changes = Changes::new();
+        let mut changes = Changes::default();
         let mut one = entry(7);
         assert_eq!(changes.of(&one), Vec::<String>::new());
         one.config_signature = Some(r#"[{"path":"/nowhere/wrap.toml","hash":"0"}]"#.into());

@@ -1,4 +1,8 @@
-//! The client's half of the keeper's HTTP, over its unix socket or over loopback TCP.
+//! The client's half of the keeper's HTTP, over its unix socket or over loopback TCP; and how both sides refuse.
+
+mod refusal;
+
+pub use refusal::Refusal;
 
 use crate::error::{Error, reason};
 use crate::registry::entry::Entry;
@@ -24,6 +28,9 @@ const MAX_BODY: usize = 16 * 1024 * 1024;
 /// What an attach calls the protocol that it goes over to.
 pub const FRAMES: &str = "wrap-frames";
 
+/// The header in which a request counts the control centers that it came over.
+pub const HOPS: &str = "x-wrap-hops";
+
 /// What a keeper answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
@@ -36,8 +43,19 @@ pub struct Response {
 /// Sends one request to the keeper of an instance; `body` is JSON. Whoever listens has to be of our own user: the
 /// key of the instance goes with the request.
 pub async fn request(entry: &Entry, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Response, Error> {
+    forward(entry, method, path, body, 0).await
+}
+
+/// As [`request`], for a request that came over so many control centers.
+pub async fn forward(
+    entry: &Entry,
+    method: Method,
+    path: &str,
+    body: Option<Vec<u8>>,
+    hops: u32,
+) -> Result<Response, Error> {
     let url = url_of(entry)?;
-    let request = Request { method, path, body, upgrade: None };
+    let request = Request { method, path, body, upgrade: None, hops };
     let answered = match connect(url).await? {
         Channel::Unix(stream) => answer(exchange(stream, "localhost", entry, request).await).await,
         Channel::Tcp(stream, address) => answer(exchange(stream, &address.to_string(), entry, request).await).await,
@@ -55,7 +73,7 @@ pub fn upgrade(
 ) -> Result<Result<(OwnedFd, Vec<u8>), Response>, Error> {
     let url = url_of(entry)?;
     within(entry, timeout, async {
-        let request = Request { method: Method::GET, path, body: None, upgrade: Some(protocol) };
+        let request = Request { method: Method::GET, path, body: None, upgrade: Some(protocol), hops: 0 };
         let upgraded = match connect(url).await? {
             Channel::Unix(stream) => {
                 let response = exchange(stream, "localhost", entry, request).await.map_err(|it| silent(url, &it))?;
@@ -163,6 +181,8 @@ struct Request<'a> {
     body: Option<Vec<u8>>,
     /// The protocol to go over to.
     upgrade: Option<&'a str>,
+    /// How many control centers it came over.
+    hops: u32,
 }
 
 async fn exchange<S>(stream: S, host: &str, entry: &Entry, asked: Request<'_>) -> io::Result<hyper::Response<Incoming>>
@@ -175,6 +195,9 @@ where
     }
     if asked.body.is_some() {
         request = request.header(CONTENT_TYPE, "application/json");
+    }
+    if asked.hops > 0 {
+        request = request.header(HOPS, asked.hops);
     }
     if let Some(protocol) = asked.upgrade {
         request = request.header(CONNECTION, "upgrade").header(UPGRADE, protocol);

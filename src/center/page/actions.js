@@ -1,0 +1,56 @@
+// What can be done to an instance, and what is asked before.
+
+import { $, make, say, visible, webAddress } from "./dom.js";
+import { askOf } from "./session.js";
+import { find } from "./store.js";
+import { toast } from "./notices.js";
+
+/** Asks; true where the answer is yes. */
+function confirm(title, yes, ...text) {
+  const dialog = $("confirm");
+  say($("confirm-title"), title);
+  $("confirm-text").replaceChildren(...text);
+  say($("confirm-yes"), yes);
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+}
+
+/** Does one of "open", "restart", "start", "stop", "clear". */
+export async function act(what, id) {
+  const instance = find(id);
+  if (!instance || $("confirm").open) return;
+  const name = visible(instance.projectName);
+  if (what === "open") {
+    const url = webAddress(instance.url);
+    if (url) window.open(url, "_blank", "noopener");
+    else toast(`${name} has no port that is known yet`);
+    return;
+  }
+  if (what === "stop") {
+    const where = instance.ports?.length ? ` It listens on ${instance.ports.map((port) => `:${port}`).join(", ")}.` : "";
+    const pid = instance.childPid ? ` (pid ${instance.childPid})` : "";
+    const sure = await confirm(`Stop ${name}?`, "Stop", make("p", {}, "This ends the command", pid, " and everything that it started:"),
+      make("pre", {}, visible(instance.command)), make("p", {}, `in ${visible(instance.cwd)}.${where}`));
+    if (!sure) return;
+  }
+  const running = { stop: "terminate", restart: "restart", start: "start", clear: "logs/clear" }[what];
+  if (what !== "clear") toast(`${{ stop: "Stopping", restart: "Restarting", start: "Starting" }[what]} ${name}…`);
+  try {
+    await askOf(id, running, { method: "POST" });
+  } catch (error) {
+    toast(`Cannot ${what} ${name}: ${error.message}`, true);
+  }
+}
+
+/** Types a line, or presses a key: {line} or {key}. */
+export async function type(id, what) {
+  try {
+    const answer = await askOf(id, "input", { method: "POST", body: { id: crypto.randomUUID(), ...what } });
+    if (answer.status === 202) toast("It waits: the command does not read its input yet");
+    return true;
+  } catch (error) {
+    toast(`Cannot type: ${error.message}`, true);
+    return false;
+  }
+}
