@@ -3,6 +3,9 @@
 mod api;
 mod attach;
 mod background;
+mod center;
+mod center_guard;
+mod center_verbs;
 mod command_line;
 mod faults;
 mod floors;
@@ -17,6 +20,7 @@ mod job_control;
 mod list;
 mod log_live;
 mod logs;
+mod page;
 mod ping;
 mod ports;
 mod project;

@@ -1,6 +1,8 @@
 //! A small harness of our own: a sandbox of directories and environment, real terminals, pipes, and waits for
 //! events. Nothing here sleeps for a fixed time; every wait has a deadline and says what it was waiting for.
 
+mod browser;
+mod center;
 mod ending;
 mod instances;
 mod launch;
@@ -15,6 +17,8 @@ mod terminal;
 mod text;
 mod watched;
 
+pub use browser::Browser;
+pub use center::{Center, Event, Events};
 pub use ending::{Change, Ending};
 pub use instances::Instance;
 pub use launch::Launch;
