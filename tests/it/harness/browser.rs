@@ -20,12 +20,14 @@ pub struct Browser {
 impl Browser {
     /// `None`, after a word about it, where there is none. Under CI that is a failure.
     pub fn start(sandbox: &Sandbox, width: u32, height: u32) -> Option<Self> {
+        let no_write = super::process::FORK.read();
         let spawned = Command::new("chromedriver")
             .arg("--port=0")
             .envs(sandbox.environment())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn();
+        drop(no_write);
         let Ok(mut driver) = spawned else {
             assert!(std::env::var_os("CI").is_none(), "under CI there has to be chromium-driver");
             eprintln!("not tried: there is no chromedriver (Debian's chromium and chromium-driver)");
@@ -145,6 +147,13 @@ impl Browser {
             .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key.to_string() })))
             .collect();
         self.ask("POST", "/actions", &json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": presses }] }));
+    }
+
+    /// What the page is told of the user's preference.
+    #[track_caller]
+    pub fn prefer(&self, feature: &str, value: &str) {
+        let params = json!({ "features": [{ "name": feature, "value": value }] });
+        self.ask("POST", "/goog/cdp/execute", &json!({ "cmd": "Emulation.setEmulatedMedia", "params": params }));
     }
 
     #[track_caller]

@@ -128,6 +128,23 @@ impl Sandbox {
         Launch::new(self, OsStr::new(env!("CARGO_BIN_EXE_wrap")), args)
     }
 
+    /// Ends every instance.
+    #[track_caller]
+    pub fn stop_all(&self) {
+        self.wrap(["stop", "--all"]).piped().expect_code(0);
+    }
+
+    /// Removes the entries that a test has made up (their ids begin with `01990000-`), and ends the others.
+    #[track_caller]
+    pub fn forget_all(&self) {
+        for entry in self.entries() {
+            if entry.to_string_lossy().contains("instance_01990000-") {
+                fs::remove_file(entry).expect("removed");
+            }
+        }
+        self.stop_all();
+    }
+
     /// A program without wrap in front.
     pub fn run<A: AsRef<OsStr>>(&self, program: &str, args: impl IntoIterator<Item = A>) -> Launch {
         Launch::new(self, OsStr::new(program), args)
