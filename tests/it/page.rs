@@ -312,7 +312,7 @@ fn everything_goes_by_keys() {
 }
 
 /// The rules of accessibility that a program can judge (those of axe-core that concern this page).
-const ACCESSIBLE: &str = r#"
+const ACCESSIBLE: &str = r"
 const faults = [];
 const seen = element => element.checkVisibility({ visibilityProperty: true, opacityProperty: true });
 const name = element => (element.getAttribute('aria-label') || (element.labels && [...element.labels].map(label => label.textContent).join(' '))
@@ -337,7 +337,7 @@ for (const element of document.querySelectorAll('body *')) {
   if (box && Math.min(box.offsetWidth, box.offsetHeight) < 24) faults.push('a small target: ' + box.outerHTML.slice(0, 100));
 }
 return faults;
-"#;
+";
 
 #[test]
 fn it_can_be_used_without_sight_of_colours_or_a_mouse() {
