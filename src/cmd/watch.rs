@@ -9,6 +9,9 @@ use crate::registry::Registry;
 use crate::registry::center::running;
 use crate::sys::watch::Watch;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use signal_hook::consts::{SIGTSTP, SIGWINCH};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -40,7 +43,10 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     if on_terminal {
         print(ENTER)?;
     }
-    let changes = changes();
+    let (sender, changes) = changes();
+    if on_terminal {
+        follow_terminal(sender);
+    }
     let mut last = String::new();
     loop {
         let text = text(args);
@@ -88,10 +94,13 @@ fn write(text: &str) -> io::Result<bool> {
 }
 
 /// Something comes out whenever the list may be another.
-fn changes() -> Receiver<()> {
+fn changes() -> (Sender<()>, Receiver<()>) {
     let (sender, receiver) = channel();
+    let further = sender.clone();
     // Without the thread it is looked every ten seconds.
     let _ = thread::Builder::new().name("changes".to_owned()).spawn(move || {
+        // Made where it is missing: what does not exist cannot be watched.
+        let _ = Registry::open_or_create();
         let watch = Watch::new();
         // A stream that has ended means another look, and the next best way to hear of changes.
         while sender.send(()).is_ok() {
@@ -100,7 +109,26 @@ fn changes() -> Receiver<()> {
             }
         }
     });
-    receiver
+    (further, receiver)
+}
+
+/// A terminal of another size is drawn anew; one that is left by Ctrl-Z is given back meanwhile.
+fn follow_terminal(sender: Sender<()>) {
+    let Ok(mut signals) = Signals::new([SIGWINCH, SIGTSTP]) else { return };
+    // Without the thread, the next change draws it right.
+    let _ = thread::Builder::new().name("terminal".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            if signal == SIGTSTP {
+                let _ = print(LEAVE);
+                // Returns when we are continued.
+                let _ = emulate_default_handler(SIGTSTP);
+                let _ = print(ENTER);
+            }
+            if sender.send(()).is_err() {
+                return;
+            }
+        }
+    });
 }
 
 /// As long as the control center's stream lasts. `None` where there is none.

@@ -83,7 +83,7 @@ function shown(instance, first) {
     restart.disabled = one.mode === "adopted" || one.status === "orphaned";
     start.hidden = !over;
     needed.hidden = !one.restartNeeded;
-    if (now === "details") panel.replaceChildren(...detailsTab(one).elements);
+    if (now === "details") fillDetails(panel.firstElementChild, one);
     const typing = panel.querySelector(".type");
     if (typing && over) typing.replaceWith(make("p", { class: "why" }, "It has ended; nothing can be typed any more."));
   }
@@ -154,6 +154,13 @@ function screenTab(instance) {
 }
 
 function detailsTab(one) {
+  const list = make("dl", { class: "details" });
+  fillDetails(list, one);
+  return { elements: [list], end() {} };
+}
+
+/** Only what differs is written: what is selected stays so. */
+function fillDetails(list, one) {
   const ended = one.status === "stopped";
   const rows = [
     ["Status", one.status], ["Command", one.command], ["Directory", one.cwd], ["Project", `${one.projectRoot} (${one.detectedType})`], ["Branch", one.branch],
@@ -162,7 +169,10 @@ function detailsTab(one) {
     ["CPU", one.cpu == null ? null : `${one.cpu.toFixed(1)} %`], ["Memory", one.memory == null ? null : bytes(one.memory)],
     ["Streams", one.mode], ["Run", one.runId], ["Restart needed", one.restartNeeded ? "yes: what it was configured by has changed" : "no"], ["Log", one.logPath], ["Id", one.instanceId],
   ];
-  const list = make("dl", { class: "details" });
-  for (const [name, value] of rows) if (value !== null && value !== undefined && value !== "") list.append(make("dt", {}, name), make("dd", {}, visible(value)));
-  return { elements: [list], end() {} };
+  const shown = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  if (shown.map(([name]) => name).join() !== [...list.querySelectorAll("dt")].map((term) => term.textContent).join()) {
+    list.replaceChildren(...shown.flatMap(([name]) => [make("dt", {}, name), make("dd")]));
+  }
+  const values = list.querySelectorAll("dd");
+  shown.forEach(([, value], at) => say(values[at], visible(value)));
 }
