@@ -40,6 +40,8 @@ struct Known {
     status: Option<Status>,
     changed: Vec<String>,
     usage: Option<Usage>,
+    /// It runs now, and that is told together with how it fares.
+    untold: bool,
 }
 
 impl Known {
@@ -81,11 +83,12 @@ impl Board {
         let mut all = self.known();
         let Some(known) = all.get_mut(&entry.instance_id) else {
             let status = at_once(&entry);
-            let known = Known { entry, status, changed: Vec::new(), usage: None };
+            let known = Known { entry, status, changed: Vec::new(), usage: None, untold: false };
             self.tell("instance-ping", &known);
             all.insert(known.entry.instance_id.clone(), known);
             return News::Changed;
         };
+        let state_before = known.entry.state;
         let is_same = Entry { updated_at: entry.updated_at, ..known.entry.clone() } == entry;
         known.entry = entry;
         if is_same {
@@ -93,6 +96,10 @@ impl Board {
         }
         if let Some(status) = at_once(&known.entry) {
             known.status = Some(status);
+        } else if known.entry.state != state_before {
+            // Its status is that of before, until it was checked.
+            known.untold = true;
+            return News::Changed;
         }
         self.tell("instance-update", known);
         News::Changed
@@ -110,20 +117,23 @@ impl Board {
         let mut all = self.known();
         let Some(known) = all.get_mut(&checked.instance_id) else { return };
         // It has gone on meanwhile, and is checked again as it is now.
-        if known.entry.state != checked.state || (known.status == Some(status) && known.changed == changed) {
+        let is_another = (known.entry.state, known.entry.run_id) != (checked.state, checked.run_id);
+        let is_known = known.status == Some(status) && known.changed == changed && !known.untold;
+        if is_another || is_known {
             return;
         }
+        known.untold = false;
         let name = if known.status.is_none() { "instance-ping" } else { "instance-update" };
         known.status = Some(status);
         known.changed = changed;
         self.tell(name, known);
     }
 
-    /// It is registered no more; `past` is what the history has of it.
-    pub fn remove(&self, id: &str, past: Option<Past>) {
+    /// It is registered no more; `past` looks up what the history has of it, for one that was known.
+    pub fn remove(&self, id: &str, past: impl FnOnce() -> Option<Past>) {
         let mut all = self.known();
         let Some(known) = all.remove(id) else { return };
-        let shown = past.map_or_else(|| Shown::live(known.entry, Status::Stopped, Vec::new()), Shown::from);
+        let shown = past().map_or_else(|| Shown::live(known.entry, Status::Stopped, Vec::new()), Shown::from);
         self.hub.publish("instance-gone", &ended(&shown));
     }
 
@@ -221,8 +231,8 @@ mod tests {
         board.ping("another");
         assert_eq!(names(&board), "3");
         assert_eq!(board.find(first.short_id()).map(|(entry, _)| entry.port), Some(Some(3000)));
-        board.remove(&id, None);
-        board.remove(&id, None);
+        board.remove(&id, || None);
+        board.remove(&id, || panic!("not looked up"));
         assert_eq!((names(&board).as_str(), board.all().0.len()), ("4", 0));
     }
 

@@ -27,6 +27,8 @@ pub const FRESH: Duration = Duration::from_secs(10);
 enum Wake {
     /// The entry with this id may have changed.
     Entry(String),
+    /// Any of them may have.
+    Everything,
     /// Somebody says so, and is to be heard.
     Ping(String),
     /// Somebody wants to know how all of them are, no older than [`FRESH`].
@@ -59,6 +61,9 @@ impl Watch {
             // A file that is read is no news, and would be by our own reading.
             if event.kind.is_access() {
                 return;
+            }
+            if event.need_rescan() {
+                let _ = changes.sender.send(Wake::Everything);
             }
             for id in event.paths.iter().filter_map(|path| id_of(path)) {
                 let _ = changes.sender.send(Wake::Entry(id));
@@ -142,6 +147,7 @@ impl Looker {
             for wake in first.into_iter().chain(receiver.try_iter()) {
                 match wake {
                     Wake::Entry(id) => drop(entries.insert(id)),
+                    Wake::Everything => self.read_all(),
                     Wake::Ping(id) => drop(pinged.insert(id)),
                     Wake::Wanted(reply) => self.want(reply),
                     Wake::Checked(entry, health, changed) => self.judge(&entry, health, changed),
@@ -181,7 +187,7 @@ impl Looker {
     }
 
     fn gone(&self, id: &str) {
-        self.board.remove(id, History::ours().and_then(|history| history.one(id)));
+        self.board.remove(id, || History::ours().and_then(|history| history.one(id)));
     }
 
     /// Reads all directories that there are, and watches those that are not watched yet.
