@@ -131,8 +131,8 @@ impl Board {
 
     /// It is registered no more; `past` looks up what the history has of it, for one that was known.
     pub fn remove(&self, id: &str, past: impl FnOnce() -> Option<Past>) {
-        let mut all = self.known();
-        let Some(known) = all.remove(id) else { return };
+        // Taken out first: nobody waits for the lock while a disk is asked.
+        let Some(known) = self.known().remove(id) else { return };
         let shown = past().map_or_else(|| Shown::live(known.entry, Status::Stopped, Vec::new()), Shown::from);
         self.hub.publish("instance-gone", &ended(&shown));
     }
