@@ -1,6 +1,6 @@
 //! Who gets nothing from the control center: foreign pages, foreign users, and those who never finish.
 
-use crate::harness::{Center, DEADLINE, Sandbox};
+use crate::harness::{Center, DEADLINE, Sandbox, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use std::io::{Read, Write};
@@ -103,12 +103,9 @@ fn an_allowed_origin_may_ask_with_the_token_and_is_told_so() {
 #[test]
 fn a_link_signs_in_once_and_the_token_of_an_old_center_is_worth_nothing() {
     let sandbox = Sandbox::new();
-    let printed = sandbox
-        .wrap(["ui", "--print"])
-        .without_env("WRAP_CENTER")
-        .env("WRAP_CENTER", "http://localhost:0")
-        .piped()
-        .expect_code(0);
+    // A port of its own, whoever else is on the usual one.
+    let url = format!("http://localhost:{}", Server::unused_port());
+    let printed = sandbox.wrap(["ui", "--print"]).env("WRAP_CENTER", url).piped().expect_code(0);
     let center = Center::running(&sandbox);
     let link = printed.out();
     let code = link.trim().split_once("#code=").expect("a code").1.to_owned();
