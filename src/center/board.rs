@@ -89,9 +89,9 @@ impl Board {
             return News::Changed;
         };
         let state_before = known.entry.state;
-        let is_same = Entry { updated_at: entry.updated_at, ..known.entry.clone() } == entry;
+        let is_refreshed = is_same(&known.entry, &entry);
         known.entry = entry;
-        if is_same {
+        if is_refreshed {
             return News::None;
         }
         if let Some(status) = at_once(&known.entry) {
@@ -112,21 +112,27 @@ impl Board {
         }
     }
 
-    /// It was checked as this entry says, and fares so; `changed` is what it was configured by and differs now.
-    pub fn judge(&self, checked: &Entry, status: Status, changed: Vec<String>) {
+    /// It was checked as this entry says, and fares so.
+    pub fn judge(&self, checked: &Entry, status: Status) {
         let mut all = self.known();
         let Some(known) = all.get_mut(&checked.instance_id) else { return };
         // It has gone on meanwhile, and is checked again as it is now.
-        let is_another = (known.entry.state, known.entry.run_id) != (checked.state, checked.run_id);
-        let is_known = known.status == Some(status) && known.changed == changed && !known.untold;
-        if is_another || is_known {
+        if !is_same(&known.entry, checked) || (known.status == Some(status) && !known.untold) {
             return;
         }
         known.untold = false;
         let name = if known.status.is_none() { "instance-ping" } else { "instance-update" };
         known.status = Some(status);
-        known.changed = changed;
         self.tell(name, known);
+    }
+
+    /// This is what it was configured by and differs now.
+    pub fn differs(&self, id: &str, changed: Vec<String>) {
+        let mut all = self.known();
+        if let Some(known) = all.get_mut(id).filter(|known| known.changed != changed) {
+            known.changed = changed;
+            self.tell("instance-update", known);
+        }
     }
 
     /// It is registered no more; `past` looks up what the history has of it, for one that was known.
@@ -147,6 +153,11 @@ impl Board {
                 known.usage = Some(usage);
             }
         }
+    }
+
+    /// Nobody looks on any more: what was measured gets old.
+    pub fn unmeasured(&self) {
+        self.known().values_mut().for_each(|known| known.usage = None);
     }
 
     /// All of them, the newest first, and the id of the last event that they contain.
@@ -189,6 +200,11 @@ impl Board {
     }
 }
 
+/// Whether two are the same but for the sign of life.
+fn is_same(one: &Entry, other: &Entry) -> bool {
+    Entry { updated_at: other.updated_at, ..one.clone() } == *other
+}
+
 /// One that has ended, as the control center shows it.
 pub fn ended(shown: &Shown) -> Instance {
     Instance { public: Public::new(shown, now_ms()), cpu: None, memory: None }
@@ -220,8 +236,8 @@ mod tests {
         let id = first.instance_id.clone();
         assert_eq!(board.take(first.clone()), News::Changed);
         assert_eq!((names(&board).as_str(), board.all().0.len()), ("0", 0), "not before it was checked");
-        board.judge(&first, Status::Healthy, vec![]);
-        board.judge(&first, Status::Healthy, vec![]);
+        board.judge(&first, Status::Healthy);
+        board.judge(&first, Status::Healthy);
         assert_eq!((names(&board).as_str(), board.all().0.len()), ("1", 1));
         assert_eq!(board.take(Entry { updated_at: 99, ..first.clone() }), News::None);
         assert_eq!(names(&board), "1");

@@ -40,10 +40,7 @@ impl Forward {
     /// Asks it of the keeper of this instance; what that answers is the answer. `own_port` is ours.
     pub async fn to(self, entry: &Entry, asked: &HeaderMap, own_port: u16) -> Result<Response, Refusal> {
         let hops = hops(asked)?;
-        if is_own(entry.local_url.as_deref(), own_port) {
-            let why = "the entry names the control center itself as its keeper: nothing was sent";
-            return Err(Refusal(StatusCode::LOOP_DETECTED, why.to_owned()));
-        }
+        not_ourselves(entry, own_port)?;
         let path = format!("/api/instances/{}/{}", entry.instance_id, self.what);
         let patience = self.patience();
         let asking = api::forward(entry, self.method, &path, self.body, hops + 1);
@@ -75,6 +72,7 @@ pub async fn terminate(
     if status == Some(Status::Unknown) {
         return Err(Refusal::conflict("it runs on another machine or in another container; stop it there"));
     }
+    not_ourselves(&entry, own_port)?;
     let lives = process::is_alive(entry.pid, entry.pid_token);
     if lives && timeout(ANSWER, is_there(&entry)).await == Ok(true) {
         let ending = Forward { method: Method::POST, what: "terminate".to_owned(), body: None };
@@ -104,6 +102,14 @@ fn hops(asked: &HeaderMap) -> Result<u32, Refusal> {
         Some(hops) if hops < MOST_HOPS => Ok(hops),
         _ => Err(Refusal(StatusCode::LOOP_DETECTED, format!("it came over {MOST_HOPS} control centers already"))),
     }
+}
+
+fn not_ourselves(entry: &Entry, own_port: u16) -> Result<(), Refusal> {
+    if is_own(entry.local_url.as_deref(), own_port) {
+        let why = "the entry names the control center itself as its keeper: nothing was sent";
+        return Err(Refusal(StatusCode::LOOP_DETECTED, why.to_owned()));
+    }
+    Ok(())
 }
 
 /// Whether this is the address that we listen on ourselves.

@@ -97,8 +97,15 @@ impl Guard {
         Self { hosts, origins, allowed, token: hash(token) }
     }
 
-    /// Lets a request through or refuses it; `needs_token` says that what it asks for is not for everybody.
-    pub fn pass(&self, request: &Parts, needs_token: bool) -> Result<Pass, Refusal> {
+    /// Lets a request through or refuses it; `needs_token` says that what it asks for is not for everybody. What is said
+    /// of its origin holds of a refusal, too: an allowed page is to read why.
+    pub fn pass(&self, request: &Parts, needs_token: bool) -> (Pass, Result<(), Refusal>) {
+        let mut pass = Pass { foreign: None };
+        let passed = self.look(request, needs_token, &mut pass);
+        (pass, passed)
+    }
+
+    fn look(&self, request: &Parts, needs_token: bool, pass: &mut Pass) -> Result<(), Refusal> {
         let refuse = |status, why: &str| Err(Refusal(status, why.to_owned()));
         // With HTTP/1.0 there may be none; a request in absolute form could say two things.
         let host = one(&request.headers, header::HOST).map(str::to_ascii_lowercase);
@@ -109,11 +116,10 @@ impl Guard {
                 "this address is not the control center's: open http://127.0.0.1 itself",
             );
         }
-        let mut foreign = None;
         if request.headers.contains_key(header::ORIGIN) {
             let origin = one(&request.headers, header::ORIGIN).unwrap_or_default().to_ascii_lowercase();
             if self.allowed.iter().any(|allowed| allowed.fits(&origin)) {
-                foreign = HeaderValue::from_str(&origin).ok();
+                pass.foreign = HeaderValue::from_str(&origin).ok();
             } else if !self.origins.contains(&origin) {
                 return refuse(StatusCode::FORBIDDEN, "pages of another origin are refused; see `--allowed-origin`");
             }
@@ -123,8 +129,8 @@ impl Guard {
             // An image or a script of another page, for which browsers send no origin.
             return refuse(StatusCode::FORBIDDEN, "pages of another origin are refused");
         }
-        if foreign.is_some() && request.method == Method::OPTIONS {
-            return Ok(Pass { foreign });
+        if pass.foreign.is_some() && request.method == Method::OPTIONS {
+            return Ok(());
         }
         // A body of any other type can be sent by a form of any page without asking first.
         let has_body = request.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
@@ -138,11 +144,13 @@ impl Guard {
             let why = "show the control center's token as a bearer token; `wrap ui` opens a signed-in page";
             return refuse(StatusCode::UNAUTHORIZED, why);
         }
-        Ok(Pass { foreign })
+        Ok(())
     }
 
     fn has_token(&self, headers: &HeaderMap) -> bool {
-        let shown = one(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+        // The scheme's case does not count (RFC 9110, 11.1).
+        let shown = one(headers, header::AUTHORIZATION).and_then(|value| value.split_once(' '));
+        let shown = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token);
         // Hashes are compared, so that the time tells nothing of how much was right.
         shown.is_some_and(|token| hash(token) == self.token)
     }
@@ -160,13 +168,13 @@ fn hash(token: &str) -> [u8; 32] {
 }
 
 /// Puts on an answer what every one says.
-pub fn seal(headers: &mut HeaderMap, pass: Option<&Pass>) {
+pub fn seal(headers: &mut HeaderMap, pass: &Pass) {
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = pass.and_then(|pass| pass.foreign.clone()) {
+    if let Some(origin) = pass.foreign.clone() {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers
             .insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
@@ -192,7 +200,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).expect("a request").into_parts();
-        guard.pass(&parts, true).map_or_else(|refusal| refusal.0.as_u16(), |_| 200)
+        guard.pass(&parts, true).1.map_or_else(|refusal| refusal.0.as_u16(), |()| 200)
     }
 
     #[test]

@@ -19,7 +19,7 @@ const BEHIND: usize = RING;
 
 /// A comment goes out when nothing else did for so long, so that either side notices a connection that is dead; proxies
 /// close what is silent for half a minute.
-const COMMENT: Duration = Duration::from_secs(15);
+pub const COMMENT: Duration = Duration::from_secs(15);
 
 /// What a reader waits after a lost connection before it tries again, in milliseconds.
 const RETRY: &str = "retry: 1000\n\n";
@@ -98,6 +98,11 @@ impl Hub {
         format!("{}-{}", self.epoch, self.ring().last)
     }
 
+    /// `true` once all streams are to end.
+    pub fn over(&self) -> watch::Receiver<bool> {
+        self.over.subscribe()
+    }
+
     /// Ends all streams, now and from now on.
     pub fn close(&self) {
         self.over.send_replace(true);
@@ -166,11 +171,6 @@ pub async fn is_over(over: &mut watch::Receiver<bool>) {
 /// A line that readers pass over.
 pub fn comment() -> Bytes {
     Bytes::from_static(b": \n\n")
-}
-
-/// How long a stream may be silent before a [`comment`] is due.
-pub fn silence() -> Duration {
-    COMMENT
 }
 
 /// One event in the format of EventSource (HTML, 9.2.6); `data` has no newline.

@@ -9,13 +9,14 @@ mod page;
 mod routes;
 mod serve;
 mod session;
+mod shapes;
 mod usage;
 mod watch;
 
 pub use guard::Allowed;
 
 use crate::error::Error;
-use crate::registry::center::{Listening, Seat, running};
+use crate::registry::center::{Listening, Renewal, Seat, running};
 use crate::sys::ports;
 use crate::sys::process::{self, Process};
 use board::Board;
@@ -74,50 +75,65 @@ impl Center {
     /// Serves until it is asked to end (SIGINT, SIGTERM, SIGHUP); `ready` is called when it listens. There must be no
     /// other thread yet.
     pub fn run(self, ready: impl FnOnce(&Listening)) -> Result<(), Error> {
-        let over = tokio::sync::watch::Sender::new(false);
+        let over = Arc::new(tokio::sync::watch::Sender::new(false));
         let ended = over.subscribe();
+        let asked = Arc::clone(&over);
         // A second one finds it ending already.
         ctrlc::set_handler(move || {
-            over.send_replace(true);
+            asked.send_replace(true);
         })
         .map_err(|error| Error::Message(format!("cannot catch signals: {error}")))?;
+        // Before there is any other thread that might count on the limit as it was.
+        let room = serve::room();
         let token: Arc<str> = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()).into();
         let board = Arc::new(Board::new());
+        let listening = Listening::here(self.port);
+        let seat = Arc::new(self.seat);
+        let (kept, known, shown, ending) = (Arc::clone(&seat), listening.clone(), Arc::clone(&token), over.clone());
+        let renew = move || {
+            // One that cannot be found is of no use, and two would be one too many.
+            if let Ok(Renewal::Lost) = kept.renew(&known, &shown) {
+                ending.send_replace(true);
+            }
+        };
         let (watch, looking) =
-            Watch::start(Arc::clone(&board)).map_err(|error| Error::system("start a thread", error))?;
+            Watch::start(Arc::clone(&board), renew).map_err(|error| Error::system("start a thread", error))?;
         let app = App {
             board: Arc::clone(&board),
             watch: watch.clone(),
             guard: Arc::new(Guard::new(self.port, &token, self.allowed)),
             codes: Arc::new(Codes::default()),
+            seat: Arc::clone(&seat),
             token: Arc::clone(&token),
             port: self.port,
             log_places: Arc::new(Semaphore::new(logs::MOST)),
             executable: Arc::new(std::env::current_exe().unwrap_or_else(|_| "wrap".into())),
+            limit: room.before(),
         };
+        let codes = Arc::clone(&app.codes);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Error::system("start a runtime", error))?;
-        let listening = Listening::here(self.port);
         let served = runtime.block_on(async {
             let listeners = self.listeners.into_iter().map(tokio::net::TcpListener::from_std);
             let listeners = listeners.collect::<io::Result<_>>().map_err(|error| Error::system("listen", error))?;
-            self.seat.announce(&listening, &token)?;
+            seat.announce(&listening, &token)?;
             ready(&listening);
             let measuring = tokio::spawn(usage::measure(Arc::clone(&board)));
             let mut closing = ended.clone();
-            let hub = Arc::clone(&board);
+            let told = Arc::clone(&board);
             tokio::spawn(async move {
                 hub::is_over(&mut closing).await;
-                hub.hub.close();
+                told.hub.close();
             });
             serve::serve(listeners, routes::router(app), ended).await;
             measuring.abort();
             Ok(())
         });
         // First nobody finds it any more, then it is gone.
-        self.seat.withdraw();
+        seat.withdraw(&listening);
+        codes.forget_all();
         watch.end();
         let _ = looking.join();
         // What still reads a log or asks a keeper is not waited for.

@@ -3,15 +3,21 @@
 use super::board::{Board, Instance, ended};
 use super::forward::{self, Forward};
 use super::guard::{Guard, seal};
-use super::session::Codes;
+use super::session::{self, Codes};
+use super::shapes::{
+    Arrived, Code, Done, Health, Input, Link, News, Ping, Precondition, Refused, ScreenFormat, ScreenQuery, Since,
+    Tail, Token, Wanted, Which,
+};
 use super::watch::Watch;
 use super::{logs, page};
 use crate::api::{Method, Refusal};
 use crate::log;
+use crate::registry::center::Seat;
 use crate::registry::entry::Entry;
 use crate::registry::health::Status;
 use crate::registry::history::History;
 use crate::render::Shown;
+use crate::sys::limit::restored;
 use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -19,15 +25,15 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use rustix::process::Rlimit;
 use std::path::PathBuf;
+use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, SecurityRequirement};
-use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -54,6 +60,8 @@ pub struct App {
     pub guard: Arc<Guard>,
     /// What a browser trades for the token.
     pub codes: Arc<Codes>,
+    /// Where files of this user's are.
+    pub seat: Arc<Seat>,
     /// What is to be shown.
     pub token: Arc<str>,
     /// Our own.
@@ -62,6 +70,8 @@ pub struct App {
     pub log_places: Arc<Semaphore>,
     /// Ourselves, to start what has ended.
     pub executable: Arc<PathBuf>,
+    /// The limit of descriptors that it is to be started with.
+    pub limit: Option<Rlimit>,
 }
 
 /// All routes, and the document that describes them.
@@ -102,6 +112,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(lines))
         .routes(routes!(clear_lines))
         .routes(routes!(log_stream))
+        .routes(routes!(log_text))
         .routes(routes!(screen))
         .routes(routes!(stream))
         .routes(routes!(session))
@@ -111,17 +122,28 @@ fn described() -> OpenApiRouter<App> {
 /// Every request passes here, and every answer.
 async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let passed = app.guard.pass(&parts, !page::has(parts.uri.path()));
-    let mut response = match &passed {
-        Err(refusal) => refusal.clone().into_response(),
-        Ok(_) if parts.method == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
-        Ok(_) => match whole(body).await {
-            Ok(body) => next.run(Request::from_parts(parts, body)).await,
+    let (pass, passed) = app.guard.pass(&parts, !page::has(parts.uri.path()));
+    let mut response = match passed {
+        Err(refusal) => refusal.into_response(),
+        Ok(()) if parts.method == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
+        Ok(()) => match whole(body).await {
+            Ok(body) => worded(next.run(Request::from_parts(parts, body)).await),
             Err(refusal) => refusal.into_response(),
         },
     };
-    seal(response.headers_mut(), passed.as_ref().ok());
+    seal(response.headers_mut(), &pass);
     response
+}
+
+/// The router's own refusals have no words, or no JSON: they get both.
+fn worded(response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_ours = kind.is_some_and(|kind| kind.starts_with(b"application/json"));
+    let status = response.status();
+    if !status.is_client_error() || is_ours {
+        return response;
+    }
+    Refusal(status, status.canonical_reason().unwrap_or("it was refused").to_lowercase()).into_response()
 }
 
 /// The body, all of it: it may be neither too large nor come too slowly.
@@ -138,42 +160,9 @@ async fn whole(body: Body) -> Result<Body, Refusal> {
     }
 }
 
-/// Whether we are there.
-#[derive(Serialize, ToSchema)]
-struct Health {
-    /// `ok`.
-    status: &'static str,
-    /// Of wrap.
-    version: &'static str,
-}
-
-/// Why something is refused.
-#[derive(Serialize, ToSchema)]
-#[allow(dead_code)]
-struct Refused {
-    /// A sentence.
-    error: String,
-}
-
-/// Something was done.
-#[derive(Serialize, ToSchema)]
-struct Done {
-    /// `true`.
-    success: bool,
-}
-
 #[utoipa::path(get, path = "/health", security(()), responses((status = 200, body = Health)))]
 async fn health() -> Json<Health> {
     Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
-}
-
-/// Which instances are meant.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct Which {
-    /// `1`: those that have ended, too.
-    #[serde(default)]
-    all: Option<String>,
 }
 
 /// All instances, the newest first; the header `x-wrap-event-id` has the last event of the stream that they contain.
@@ -212,14 +201,6 @@ async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Inst
     past.map(|past| Json(ended(&Shown::from(past)))).ok_or_else(none)
 }
 
-/// Whom a ping is about. Nothing else of it is read.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct Ping {
-    /// A uuid.
-    instance_id: String,
-}
-
 /// There is news of an instance: a hint to read the registry, which alone is believed.
 #[utoipa::path(post, path = "/api/instances/ping", security(()), request_body = Ping,
     responses((status = 204), (status = 400, body = Refused)))]
@@ -239,16 +220,6 @@ async fn terminate(State(app): State<App>, Path(id): Path<String>, headers: Head
     forward::terminate(entry, status, &headers, app.port).await
 }
 
-/// Why the old run goes on.
-#[derive(Serialize, ToSchema)]
-#[allow(dead_code)]
-struct Precondition {
-    /// `precondition_failed`.
-    status: String,
-    /// A sentence.
-    message: String,
-}
-
 /// Runs the command again in the same terminal; if it could not start, the old run goes on.
 #[utoipa::path(post, path = "/api/instances/{id}/restart", params(("id" = String, Path)),
     responses((status = 200, body = Done), (status = 400, body = Precondition), (status = 404, body = Refused)))]
@@ -265,43 +236,19 @@ async fn start(State(app): State<App>, Path(id): Path<String>) -> Result<Respons
     }
     let known = id.clone();
     off_thread(move || History::ours().and_then(|history| history.one(&known))).await?.ok_or_else(none)?;
-    let executable = Arc::clone(&app.executable);
+    let (executable, limit) = (Arc::clone(&app.executable), app.limit);
     // As a process of its own: whatever it is started with or leaves behind is not ours.
     let output = off_thread(move || {
         let mut command = std::process::Command::new(&*executable);
-        command.args(["start", &id, "--json"]).stdin(std::process::Stdio::null()).output()
+        command.args(["start", &id, "--json"]).stdin(std::process::Stdio::null());
+        restored(&mut command, limit).output()
     });
     let output = output.await?.map_err(|error| internal(&error.to_string()))?;
     if output.status.success() {
         let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         return Ok((headers, output.stdout).into_response());
     }
-    let said = String::from_utf8_lossy(&output.stderr).trim().trim_start_matches("wrap: ").to_owned();
-    Err(Refusal(StatusCode::CONFLICT, said))
-}
-
-/// What is typed: one of the three.
-#[derive(Serialize, Deserialize, ToSchema)]
-struct Input {
-    /// A line; Enter is pressed behind it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<String>,
-    /// Characters as they are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<String>,
-    /// A key by its name: `ctrl-c`, `enter`, `up`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
-    /// What tells it from others, so that it may be sent again.
-    #[serde(default)]
-    id: String,
-}
-
-/// Whether it arrived.
-#[derive(Serialize, ToSchema)]
-#[allow(dead_code)]
-struct Arrived {
-    arrived: bool,
+    Err(Refusal(StatusCode::CONFLICT, said_of(&output)))
 }
 
 /// Types something into an instance.
@@ -317,27 +264,6 @@ async fn input(
     let Json(input) = body?;
     let body = serde_json::to_vec(&input).map_err(|error| internal(&error.to_string()))?;
     app.forward(&id, Method::POST, "input".to_owned(), Some(body), &headers).await
-}
-
-/// From where a caller wants the lines.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct Since {
-    /// How many lines are known already.
-    #[serde(default)]
-    log_offset: u64,
-    /// In which log run they were counted; those of another begin at the beginning.
-    #[serde(default)]
-    log_run_id: u64,
-}
-
-/// The last lines that an instance has printed.
-#[derive(Serialize, ToSchema)]
-#[allow(dead_code)]
-struct News {
-    logs: Vec<String>,
-    log_total: u64,
-    log_run_id: u64,
 }
 
 /// The last 200 lines, or what is new among them.
@@ -361,14 +287,6 @@ async fn clear_lines(State(app): State<App>, Path(id): Path<String>, headers: He
     app.forward(&id, Method::POST, "logs/clear".to_owned(), None, &headers).await
 }
 
-/// How far back a log begins.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct Tail {
-    /// So many lines first; 1,000 without.
-    tail: Option<usize>,
-}
-
 /// The log, and what comes: the events `log-lines`, `log-ended` and `log-failed`.
 #[utoipa::path(get, path = "/api/instances/{id}/logs/stream", params(("id" = String, Path), Tail),
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 404, body = Refused)))]
@@ -383,29 +301,26 @@ async fn log_stream(
         Some(entry) => entry.clone(),
         None => off_thread(move || History::ours().and_then(|history| history.one(&id))).await?.ok_or_else(none)?.entry,
     };
-    let path = entry.log_path.map(PathBuf::from).or_else(|| log::path_of(&entry.instance_id)).ok_or_else(none)?;
-    let tail = tail.unwrap_or(TAIL).min(MOST_TAIL);
-    let stream = logs::stream(&app.log_places, path, live.as_ref(), tail)?;
-    Ok(events(Body::from_stream(stream)))
+    let path = log_of(entry)?;
+    let source = logs::Source { path, live, tail: tail.unwrap_or(TAIL).min(MOST_TAIL) };
+    Ok(events(Body::from_stream(logs::stream(&app.log_places, source, app.board.hub.over())?)))
 }
 
-/// How a caller wants the screen.
-#[derive(Deserialize, ToSchema, Default, Clone, Copy)]
-#[serde(rename_all = "lowercase")]
-enum ScreenFormat {
-    #[default]
-    Text,
-    Ansi,
-    Html,
+/// The whole log, as plain text.
+#[utoipa::path(get, path = "/api/instances/{id}/logs/text", params(("id" = String, Path)),
+    responses((status = 200, content_type = "text/plain", body = String), (status = 404, body = Refused)))]
+async fn log_text(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let entry = match app.board.find(&id) {
+        Some((entry, _)) => entry,
+        None => off_thread(move || History::ours().and_then(|history| history.one(&id))).await?.ok_or_else(none)?.entry,
+    };
+    let stream = logs::whole(&app.log_places, log_of(entry)?, app.board.hub.over())?;
+    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))];
+    Ok((headers, Body::from_stream(stream)).into_response())
 }
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct ScreenQuery {
-    /// `text`, `ansi` or `html`.
-    #[serde(default)]
-    #[param(inline)]
-    format: ScreenFormat,
+fn log_of(entry: Entry) -> Result<PathBuf, Refusal> {
+    entry.log_path.map(PathBuf::from).or_else(|| log::path_of(&entry.instance_id)).ok_or_else(none)
 }
 
 /// The screen of an instance as it is now.
@@ -436,19 +351,6 @@ async fn stream(State(app): State<App>, headers: HeaderMap) -> Response {
     events(Body::from_stream(app.board.hub.subscribe(after)))
 }
 
-/// What a link of `wrap ui` brings.
-#[derive(Deserialize, ToSchema)]
-struct Code {
-    /// Works once.
-    code: String,
-}
-
-/// The token, for a code.
-#[derive(Serialize, ToSchema)]
-struct Token {
-    token: String,
-}
-
 /// Trades the code of a link for the token.
 #[utoipa::path(post, path = "/api/session", security(()), request_body = Code,
     responses((status = 200, body = Token), (status = 401, body = Refused)))]
@@ -461,18 +363,40 @@ async fn session(State(app): State<App>, body: Result<Json<Code>, JsonRejection>
     Err(Refusal(StatusCode::UNAUTHORIZED, why.to_owned()))
 }
 
-/// A link that signs a browser in.
-#[derive(Serialize, ToSchema)]
-struct Link {
-    /// Works once, and for two minutes.
-    url: String,
+/// Makes a link that signs a browser in. With `file`, in a file that only this user can read: what stands in the arguments
+/// of a program, every user of the machine can.
+#[utoipa::path(post, path = "/api/session/link", request_body = Option<Wanted>,
+    responses((status = 200, body = Link), (status = 401, body = Refused)))]
+async fn link(
+    State(app): State<App>,
+    body: Result<Option<Json<Wanted>>, JsonRejection>,
+) -> Result<Json<Link>, Refusal> {
+    let wanted = body?.map(|Json(wanted)| wanted).unwrap_or_default();
+    let code = app.codes.draw();
+    // Behind the `#`: what stands there is sent to nobody and written into no log.
+    let url = format!("http://127.0.0.1:{}/#code={code}", app.port);
+    if !wanted.file {
+        return Ok(Json(Link { url, file: None }));
+    }
+    let page =
+        format!("<!doctype html><meta http-equiv=\"refresh\" content=\"0;url={url}\"><a href=\"{url}\">wrap</a>\n");
+    let name = format!("open-{}.html", &uuid::Uuid::new_v4().simple().to_string()[..8]);
+    let file = app.seat.write_beside(&name, page.as_bytes()).map_err(|error| internal(&error.to_string()))?;
+    app.codes.is_in(&code, file.clone());
+    let codes = Arc::clone(&app.codes);
+    tokio::spawn(async move {
+        tokio::time::sleep(session::LIFE).await;
+        codes.forget_old();
+    });
+    Ok(Json(Link { url, file: Some(file.to_string_lossy().into_owned()) }))
 }
 
-/// Makes a link that signs a browser in.
-#[utoipa::path(post, path = "/api/session/link", responses((status = 200, body = Link), (status = 401, body = Refused)))]
-async fn link(State(app): State<App>) -> Json<Link> {
-    // Behind the `#`: what stands there is sent to nobody and written into no log.
-    Json(Link { url: format!("http://127.0.0.1:{}/#code={}", app.port, app.codes.draw()) })
+/// Why a start has failed, in the words of the verb: of a command that ended at once, its last ones.
+fn said_of(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.trim().trim_start_matches("wrap: ");
+    let ended = || format!("it ended at once, with {}", output.status.code().unwrap_or_default());
+    if said.is_empty() { ended() } else { said.to_owned() }
 }
 
 impl App {

@@ -36,9 +36,13 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long streams and answers under way may take at the end.
 const LAST: Duration = Duration::from_secs(2);
 
+/// Room for all of them, as long as it is kept.
+pub fn room() -> Descriptors {
+    Descriptors::at_least(MOST as u64 + OTHERS)
+}
+
 /// Serves until `over` says so, and returns when the connections have ended, or their time is over.
 pub async fn serve(listeners: Vec<TcpListener>, router: Router, mut over: watch::Receiver<bool>) {
-    let _room = Descriptors::at_least(MOST as u64 + OTHERS);
     let places = Arc::new(Semaphore::new(MOST));
     let mut tasks = JoinSet::new();
     for listener in listeners {

@@ -22,6 +22,7 @@ pub async fn measure(board: Arc<Board>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         if board.hub.readers() == 0 {
+            board.unmeasured();
             board.hub.wait_for_reader().await;
             ticks.reset_immediately();
         }

@@ -4,10 +4,10 @@
 
 use super::board::{Board, News};
 use crate::project::changes::Changes;
-use crate::registry::Registry;
 use crate::registry::entry::Entry;
-use crate::registry::health::{self, Health, Status};
+use crate::registry::health::{self, Status};
 use crate::registry::history::History;
+use crate::registry::{Registry, Standing};
 use crate::sweep::{sweep, with_hooks};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -18,10 +18,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// What was found out about health counts for so long; and so often the directories are read without a hint, as hints
 /// may be lost (inotify(7)).
 pub const FRESH: Duration = Duration::from_secs(10);
+
+/// A check takes a second at most; whoever waits for longer waits for a disk.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What wakes the thread.
 enum Wake {
@@ -34,11 +38,15 @@ enum Wake {
     /// Somebody wants to know how all of them are, no older than [`FRESH`].
     Wanted(oneshot::Sender<()>),
     /// One was checked.
-    Checked(Box<Entry>, Health, Vec<String>),
-    /// All that were asked for were.
+    Checked(Box<Entry>, Status),
+    /// This is what one was configured by and differs now.
+    Differs(String, Vec<String>),
+    /// All that were asked for were checked.
     CheckedAll,
-    /// What was left behind was seen to.
-    Swept(Vec<String>),
+    /// What was left behind was seen to, and this one left as it is.
+    Left(Box<Entry>, Status),
+    /// That was all of it.
+    Swept,
     /// It is over.
     End,
 }
@@ -50,8 +58,11 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Starts it; what it finds is on the board when this returns, unless a keeper hangs.
-    pub fn start(board: Arc<Board>) -> std::io::Result<(Self, thread::JoinHandle<()>)> {
+    /// Starts it, and returns at once. `each_look` is called at every look, so every ten seconds.
+    pub fn start(
+        board: Arc<Board>,
+        each_look: impl FnMut() + Send + 'static,
+    ) -> std::io::Result<(Self, thread::JoinHandle<()>)> {
         let (sender, receiver) = channel();
         let watch = Self { sender };
         let changes = watch.clone();
@@ -79,6 +90,7 @@ impl Watch {
             is_checking: false,
             is_sweeping: false,
             given_up: HashSet::new(),
+            each_look: Box::new(each_look),
         };
         let handle = thread::Builder::new().name("watch".to_owned()).spawn(move || looker.run(&receiver))?;
         Ok((watch, handle))
@@ -89,11 +101,11 @@ impl Watch {
         let _ = self.sender.send(Wake::Ping(id));
     }
 
-    /// Returns when the board is no older than [`FRESH`].
+    /// Returns when the board is no older than [`FRESH`]; where a check hangs, with what is known.
     pub async fn fresh(&self) {
         let (reply, done) = oneshot::channel();
         if self.sender.send(Wake::Wanted(reply)).is_ok() {
-            let _ = done.await;
+            let _ = timeout(PATIENCE, done).await;
         }
     }
 
@@ -122,6 +134,20 @@ struct Looker {
     is_sweeping: bool,
     /// What a sweep has left as it is; it is not seen to again before the next look.
     given_up: HashSet<String>,
+    each_look: Box<dyn FnMut() + Send>,
+}
+
+/// Says that a thread is at its end, also where it has panicked: nobody waits for it for ever.
+struct AtEnd {
+    sender: Sender<Wake>,
+    wake: Option<Wake>,
+}
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        // Where nobody listens, all is over.
+        self.wake.take().map(|wake| self.sender.send(wake));
+    }
 }
 
 impl Looker {
@@ -137,8 +163,9 @@ impl Looker {
             };
             if first.is_none() {
                 due = Instant::now() + FRESH;
-                self.given_up.clear();
+                (self.each_look)();
                 self.read_all();
+                self.reconsider();
                 // Without anybody who looks on, only what is needed to find what was left behind.
                 if self.board.hub.readers() > 0 { self.check_all() } else { self.check_identities() }
             }
@@ -150,15 +177,21 @@ impl Looker {
                     Wake::Everything => self.read_all(),
                     Wake::Ping(id) => drop(pinged.insert(id)),
                     Wake::Wanted(reply) => self.want(reply),
-                    Wake::Checked(entry, health, changed) => self.judge(&entry, health, changed),
+                    Wake::Checked(entry, status) => self.judge(&entry, status),
+                    Wake::Differs(id, changed) => self.board.differs(&id, changed),
                     Wake::CheckedAll => {
                         self.is_checking = false;
                         self.checked = Some(Instant::now());
                         self.waiting.clear();
                     }
-                    Wake::Swept(left) => {
+                    Wake::Left(entry, status) => {
+                        self.given_up.insert(entry.instance_id.clone());
+                        // It was marked by the sweep; this is how it is now.
+                        self.board.take((*entry).clone());
+                        self.board.judge(&entry, status);
+                    }
+                    Wake::Swept => {
                         self.is_sweeping = false;
-                        self.given_up = left.into_iter().collect();
                         self.read_all();
                     }
                     Wake::End => return,
@@ -172,15 +205,17 @@ impl Looker {
     fn read(&mut self, entries: &BTreeSet<String>, pinged: &BTreeSet<String>) {
         let mut changed = Vec::new();
         for id in entries.union(pinged) {
-            match Registry::find(id) {
-                Some((_, entry)) => {
-                    if self.board.take(entry.clone()) == News::Changed {
-                        changed.push(entry);
+            match Registry::standing(id) {
+                Standing::Registered(entry) => {
+                    if self.board.take((*entry).clone()) == News::Changed {
+                        changed.push(*entry);
                     } else if pinged.contains(id) {
                         self.board.ping(id);
                     }
                 }
-                None => self.gone(id),
+                Standing::Gone => self.gone(id),
+                // The next look will tell.
+                Standing::Unreadable => {}
             }
         }
         self.check(changed, false);
@@ -192,13 +227,17 @@ impl Looker {
 
     /// Reads all directories that there are, and watches those that are not watched yet.
     fn read_all(&mut self) {
-        let (registries, _) = Registry::existing();
+        let (registries, warnings) = Registry::existing();
+        // What could not be read has not gone for that.
+        let mut all_read = warnings.is_empty();
         let mut changed = Vec::new();
         let mut there = HashSet::new();
         for registry in &registries {
             // Watched first: what is written after the reading leaves a hint.
             self.watch(&registry.entries_dir());
-            for found in registry.read_all().entries {
+            let listing = registry.read_all();
+            all_read &= listing.warnings.is_empty();
+            for found in listing.entries {
                 there.insert(found.entry.instance_id.clone());
                 if self.board.take(found.entry.clone()) == News::Changed {
                     changed.push(found.entry);
@@ -206,7 +245,7 @@ impl Looker {
             }
         }
         for entry in self.board.entries() {
-            if !there.contains(&entry.instance_id) {
+            if all_read && !there.contains(&entry.instance_id) {
                 self.gone(&entry.instance_id);
             }
         }
@@ -259,13 +298,15 @@ impl Looker {
         }
         let sender = self.watch.sender.clone();
         let started = thread::Builder::new().name("check".to_owned()).spawn(move || {
-            let mut changes = Changes::default();
+            let done = AtEnd { sender: sender.clone(), wake: all.then_some(Wake::CheckedAll) };
             health::check_each(&entries, &mut |index, health| {
-                let differs = changes.of(&entries[index]);
-                let _ = sender.send(Wake::Checked(Box::new(entries[index].clone()), health, differs));
+                let _ = sender.send(Wake::Checked(Box::new(entries[index].clone()), health.status));
             });
-            if all {
-                let _ = sender.send(Wake::CheckedAll);
+            drop(done);
+            // Files of projects, which may be slow to come: nobody waits for these.
+            let mut changes = Changes::default();
+            for entry in &entries {
+                let _ = sender.send(Wake::Differs(entry.instance_id.clone(), changes.of(entry)));
             }
         });
         if started.is_err() && all {
@@ -275,8 +316,8 @@ impl Looker {
         }
     }
 
-    fn judge(&mut self, entry: &Entry, health: Health, changed: Vec<String>) {
-        let was_left = match health.status {
+    fn judge(&mut self, entry: &Entry, status: Status) {
+        let was_left = match status {
             Status::Dead => true,
             Status::Orphaned => entry.stale_since.is_none(),
             _ => false,
@@ -284,9 +325,16 @@ impl Looker {
         if was_left && !self.given_up.contains(&entry.instance_id) {
             self.sweep();
         }
-        // A dead one goes with its entry, and until then nobody can do anything with it.
-        if health.status != Status::Dead {
-            self.board.judge(entry, health.status, changed);
+        // Of a dead one a sweep has the last word: something may survive of it, or a hook may keep it.
+        if status != Status::Dead {
+            self.board.judge(entry, status);
+        }
+    }
+
+    /// What a hook was asked about and kept though it is dead stays; all else is seen to again.
+    fn reconsider(&mut self) {
+        for entry in self.board.entries().iter().filter(|entry| entry.stale_since.is_some()) {
+            self.given_up.remove(&entry.instance_id);
         }
     }
 
@@ -297,14 +345,16 @@ impl Looker {
         }
         let sender = self.watch.sender.clone();
         let started = thread::Builder::new().name("sweep".to_owned()).spawn(move || {
-            let swept = sweep(&mut with_hooks());
-            let left = swept.live.iter().filter(|(_, health)| matches!(health.status, Status::Dead | Status::Orphaned));
-            let left = left.map(|(entry, _)| entry.instance_id.clone()).collect();
-            for (entry, health) in swept.live {
-                // Only a sweep knows of those of which something survives.
-                let _ = sender.send(Wake::Checked(Box::new(entry), health, Vec::new()));
+            let _done = AtEnd { sender: sender.clone(), wake: Some(Wake::Swept) };
+            for (entry, health) in sweep(&mut with_hooks()).live {
+                let is_left = matches!(health.status, Status::Dead | Status::Orphaned);
+                let entry = Box::new(entry);
+                let _ = sender.send(if is_left {
+                    Wake::Left(entry, health.status)
+                } else {
+                    Wake::Checked(entry, health.status)
+                });
             }
-            let _ = sender.send(Wake::Swept(left));
         });
         self.is_sweeping = started.is_ok();
     }

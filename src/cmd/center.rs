@@ -31,6 +31,9 @@ pub fn run(args: CenterArgs) -> anyhow::Result<ExitCode> {
         Ok(center) => center,
         Err(Unable::Runs(listening)) => {
             print(&format!("a control center runs already: {} (pid {})\n", listening.url, listening.pid))?;
+            if args.port.is_some_and(|port| port != listening.port && port != 0) {
+                eprintln!("wrap: it stays on port `{}`; end it with `wrap center --stop` for another", listening.port);
+            }
             return Ok(ExitCode::SUCCESS);
         }
         Err(unable) => bail!("{}", why(&unable, port)),
@@ -94,6 +97,8 @@ pub(super) fn detach(center: Center) -> anyhow::Result<Listening> {
     let child = move || {
         inherited::close(&descriptors);
         inherited::replace_by_null(&[1, 2]);
+        // Where it was started may be unmounted or removed.
+        let _ = std::env::set_current_dir("/");
         let mut report = Some(write);
         let tell = |listening: &Listening| {
             if let Some(mut report) = report.take() {

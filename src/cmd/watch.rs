@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGTSTP, SIGWINCH};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
+use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -24,9 +25,9 @@ const LOOK: Duration = Duration::from_secs(10);
 /// What happens within so long is shown at once: a start alone writes its entry three times.
 const TOGETHER: Duration = Duration::from_millis(50);
 
-/// Of a screen that is drawn on and given back as it was.
-const ENTER: &str = "\x1b[?1049h\x1b[?25l";
-const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
+/// Of a screen that is drawn on, line by line without a break, and given back as it was.
+const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
+const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /// The exit code of a verb that Ctrl-C ended, as shells count.
 const INTERRUPTED: i32 = 130;
@@ -75,10 +76,15 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
 
 /// Over what stood there: line by line, so that nothing flickers; what does not fit is left out.
 fn draw(text: &str) -> io::Result<()> {
-    let rows = rustix::termios::tcgetwinsize(io::stdout()).map_or(24, |size| usize::from(size.ws_row.max(2)));
+    let rows = rustix::termios::tcgetwinsize(io::stdout()).map_or(24, |size| usize::from(size.ws_row.max(3)));
     let mut drawn = "\x1b[H".to_owned();
-    for line in text.lines().take(rows - 1) {
+    let count = text.lines().count();
+    let room = if count < rows { count } else { rows - 2 };
+    for line in text.lines().take(room) {
         drawn.extend([line, "\x1b[K\r\n"]);
+    }
+    if room < count {
+        let _ = write!(drawn, "… {} more lines\x1b[K\r\n", count - room);
     }
     drawn.push_str("\x1b[J");
     print(&drawn)

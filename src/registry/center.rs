@@ -6,9 +6,11 @@ use crate::sys::process;
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, FlockOperation, flock, unlinkat};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 const LISTENING: &str = "center.json";
 const TOKEN: &str = "center.token";
@@ -38,7 +40,16 @@ pub struct Listening {
 #[derive(Debug)]
 pub struct Seat {
     registry: Registry,
-    _locked: File,
+    locked: Mutex<File>,
+}
+
+/// What became of a seat meanwhile.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// It is ours.
+    Ours,
+    /// The directory was made anew, and another center has the place in it.
+    Lost,
 }
 
 impl Listening {
@@ -75,15 +86,38 @@ impl Seat {
     /// Takes it; `None` where another process has it. In the first registry that can be had.
     pub fn take() -> Result<Option<Self>, Error> {
         let registry = Registry::open_or_create()?;
-        let path = registry.root().join(LOCK);
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-        let locked = options.open(&path).map_err(|error| Error::file("open", &path, error))?;
-        match flock(&locked, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { registry, _locked: locked })),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(Error::file("lock", &path, error.into())),
+        let locked = lock(&registry)?;
+        Ok(locked.map(|locked| Self { registry, locked: Mutex::new(locked) }))
+    }
+
+    /// Sees to it that it can be found: the directory may have been removed, or made anew by somebody who cleans up.
+    pub fn renew(&self, listening: &Listening, token: &str) -> Result<Renewal, Error> {
+        let mut locked = self.locked.lock().unwrap_or_else(PoisonError::into_inner);
+        let identity = |meta: io::Result<Metadata>| meta.ok().map(|meta| (meta.dev(), meta.ino()));
+        let there = identity(self.registry.root().join(LOCK).symlink_metadata());
+        if there.is_none() || there != identity(locked.metadata()) {
+            drop(dir::make(self.registry.root())?);
+            match lock(&self.registry)? {
+                Some(file) => *locked = file,
+                None => return Ok(Renewal::Lost),
+            }
         }
+        if !self.is_announced(listening) {
+            self.announce(listening, token)?;
+        }
+        Ok(Renewal::Ours)
+    }
+
+    fn is_announced(&self, listening: &Listening) -> bool {
+        let Ok(Some(dir)) = dir::open(self.registry.root()) else { return false };
+        let found = file::bytes(dir.as_fd(), LISTENING).ok();
+        found.and_then(|json| serde_json::from_slice::<Listening>(&json).ok()).as_ref() == Some(listening)
+    }
+
+    /// Writes a file for this user alone beside the others.
+    pub fn write_beside(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
+        self.write(name, bytes)?;
+        Ok(self.registry.root().join(name))
     }
 
     /// Says where the center listens, and what opens it: the token first, so that who finds the one has the other.
@@ -93,9 +127,12 @@ impl Seat {
         self.write(LISTENING, &json)
     }
 
-    /// Takes both away.
-    pub fn withdraw(&self) {
+    /// Takes both away, unless they are another's by now.
+    pub fn withdraw(&self, listening: &Listening) {
         let Ok(Some(dir)) = dir::open(self.registry.root()) else { return };
+        if !self.is_announced(listening) {
+            return;
+        }
         for name in [LISTENING, TOKEN] {
             // What is left names a process that has ended, and is passed over.
             let _ = unlinkat(&dir, name, AtFlags::empty());
@@ -112,6 +149,19 @@ impl Seat {
         file.write_all(bytes).map_err(failed)?;
         file.persist(&path).map_err(|error| failed(error.error))?;
         Ok(())
+    }
+}
+
+/// The lock of the place; `None` where another process holds it.
+fn lock(registry: &Registry) -> Result<Option<File>, Error> {
+    let path = registry.root().join(LOCK);
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let file = options.open(&path).map_err(|error| Error::file("open", &path, error))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(Error::file("lock", &path, error.into())),
     }
 }
 

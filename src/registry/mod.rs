@@ -40,6 +40,17 @@ pub struct Found {
     pub path: PathBuf,
 }
 
+/// What a look for one entry has found.
+#[derive(Debug, PartialEq)]
+pub enum Standing {
+    /// The entry.
+    Registered(Box<Entry>),
+    /// There is none.
+    Gone,
+    /// There may be one: something could not be read.
+    Unreadable,
+}
+
 /// What a registry held when it was read.
 #[derive(Debug, Default)]
 pub struct Listing {
@@ -84,6 +95,23 @@ impl Registry {
             }
         }
         (registries, warnings)
+    }
+
+    /// What there is of an instance, in any registry: that it is gone is only said where all could be read.
+    pub fn standing(instance_id: &str) -> Standing {
+        let mut all_read = true;
+        for root in candidates() {
+            match dir::open(&root) {
+                Ok(None) => {}
+                Ok(Some(_)) => match (Self { root }).look(instance_id) {
+                    Standing::Gone => {}
+                    Standing::Unreadable => all_read = false,
+                    found @ Standing::Registered(_) => return found,
+                },
+                Err(_) => all_read = false,
+            }
+        }
+        if all_read { Standing::Gone } else { Standing::Unreadable }
     }
 
     /// The entry of an instance, and the registry that it is in.

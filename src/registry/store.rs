@@ -3,7 +3,7 @@
 use super::dir;
 use super::entry::Entry;
 use super::file::{ASIDE, CORRUPT, Content, MAX_ENTRY, TEMPORARY, file_name, is_entry, names, open, prune, read, take};
-use super::{Found, Listing, Registry, now_ms};
+use super::{Found, Listing, Registry, Standing, now_ms};
 use crate::error::{Error, reason};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, FlockOperation};
@@ -108,6 +108,20 @@ impl Registry {
         match read(dir.as_fd(), &name, &name) {
             Content::Entry(entry) => Some(*entry),
             _ => None,
+        }
+    }
+
+    /// What there is of one instance in this registry.
+    pub(super) fn look(&self, instance_id: &str) -> Standing {
+        let Ok(name) = file_name(instance_id) else { return Standing::Gone };
+        match dir::open(&self.instances()) {
+            Ok(None) => Standing::Gone,
+            Ok(Some(dir)) => match read(dir.as_fd(), &name, &name) {
+                Content::Entry(entry) => Standing::Registered(entry),
+                Content::Gone => Standing::Gone,
+                Content::Corrupt(_) | Content::Failed(_) => Standing::Unreadable,
+            },
+            Err(_) => Standing::Unreadable,
         }
     }
 

@@ -1,6 +1,8 @@
 //! The limit of open descriptors, raised for as long as it is needed.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 /// Raises the soft limit while it lives. It is put back afterwards, because what is spawned inherits it, and a
 /// program that uses select(2) cannot live with more than 1024.
@@ -25,10 +27,22 @@ impl Descriptors {
         Self { before: None, allowed: soft }
     }
 
+    /// What the limit was before, if it was raised: what is spawned is to have it again ([`restored`]).
+    pub fn before(&self) -> Option<Rlimit> {
+        self.before
+    }
+
     /// How many may be open now.
     pub fn allowed(&self) -> u64 {
         self.allowed
     }
+}
+
+/// Has a command start with this limit.
+pub fn restored(command: &mut Command, limit: Option<Rlimit>) -> &mut Command {
+    let Some(limit) = limit else { return command };
+    // SAFETY: between fork and exec there is one call, setrlimit(2), which is async-signal-safe and allocates nothing.
+    unsafe { command.pre_exec(move || Ok(setrlimit(Resource::Nofile, limit)?)) }
 }
 
 impl Drop for Descriptors {

@@ -1,5 +1,6 @@
 //! The platform: the only `unsafe` and the only `cfg(target_os)` of the crate.
 
+pub mod desktop;
 pub mod edge;
 pub mod file_watch;
 pub mod inherited;

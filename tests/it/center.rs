@@ -178,7 +178,7 @@ fn the_document_has_every_route_and_every_route_is_there() {
             );
         }
     }
-    assert_eq!(count, 16);
+    assert_eq!(count, 17);
     // The only ones that are not registered together with their description.
     let source = include_str!("../../src/center/routes.rs");
     assert_eq!((source.matches(".route(").count(), source.matches(".routes(").count()), (1, count));

@@ -4,8 +4,20 @@ import { webAddress } from "./dom.js";
 
 const SEQUENCE = /\x1b\[([0-9;:]*)m|\x1b\]8;[^;\x07\x1b]*;([^\x07\x1b]*)(?:\x07|\x1b\\)/g;
 const LEVELS = [0, 95, 135, 175, 215, 255];
-const SWITCHES = { 1: ["b", true], 2: ["d", true], 3: ["i", true], 4: ["u", true], 7: ["r", true], 8: ["h", true], 9: ["s", true],
-  23: ["i", false], 24: ["u", false], 27: ["r", false], 28: ["h", false], 29: ["s", false] };
+const SWITCHES = {
+  1: ["b", true],
+  2: ["d", true],
+  3: ["i", true],
+  4: ["u", true],
+  7: ["r", true],
+  8: ["h", true],
+  9: ["s", true],
+  23: ["i", false],
+  24: ["u", false],
+  27: ["r", false],
+  28: ["h", false],
+  29: ["s", false],
+};
 
 /** What holds from one line to the next. */
 export const plain = () => ({ fore: null, back: null, on: new Set(), link: null });
@@ -15,8 +27,13 @@ function colour(numbers) {
   if (kind === 5) {
     const n = numbers.shift();
     if (n < 16) return n;
-    if (n < 232) return `rgb(${LEVELS[Math.floor((n - 16) / 36)]} ${LEVELS[Math.floor((n - 16) / 6) % 6]} ${LEVELS[(n - 16) % 6]})`;
-    return n < 256 ? `rgb(${Array(3).fill(8 + (n - 232) * 10).join(" ")})` : null;
+    if (n < 232)
+      return `rgb(${LEVELS[Math.floor((n - 16) / 36)]} ${LEVELS[Math.floor((n - 16) / 6) % 6]} ${LEVELS[(n - 16) % 6]})`;
+    return n < 256
+      ? `rgb(${Array(3)
+          .fill(8 + (n - 232) * 10)
+          .join(" ")})`
+      : null;
   }
   const parts = kind === 2 ? numbers.splice(0, 3) : [];
   return parts.length === 3 && parts.every((part) => part < 256) ? `rgb(${parts.join(" ")})` : null;
@@ -24,12 +41,18 @@ function colour(numbers) {
 
 function apply(style, text) {
   // With colons a colour is one parameter, and may have an empty colour space in it.
-  const numbers = text.replace(/([34]8):2::?(?:\d*:)?(\d+):(\d+):(\d+)/g, "$1;2;$2;$3;$4").replaceAll(":", ";").split(";").map(Number);
+  const numbers = text
+    .replace(/([34]8):2::?(?:\d*:)?(\d+):(\d+):(\d+)/g, "$1;2;$2;$3;$4")
+    .replaceAll(":", ";")
+    .split(";")
+    .map(Number);
   while (numbers.length) {
     const n = numbers.shift();
     if (n === 0) Object.assign(style, { fore: null, back: null, on: new Set() });
-    else if (n === 22) { style.on.delete("b"); style.on.delete("d"); }
-    else if (SWITCHES[n]) style.on[SWITCHES[n][1] ? "add" : "delete"](SWITCHES[n][0]);
+    else if (n === 22) {
+      style.on.delete("b");
+      style.on.delete("d");
+    } else if (SWITCHES[n]) style.on[SWITCHES[n][1] ? "add" : "delete"](SWITCHES[n][0]);
     else if (n >= 30 && n < 38) style.fore = n - 30;
     else if (n >= 90 && n < 98) style.fore = n - 82;
     else if (n >= 40 && n < 48) style.back = n - 40;
@@ -64,7 +87,9 @@ function span(style, text) {
 export function nodes(text, style = plain()) {
   const made = [];
   let at = 0;
-  const push = (end) => { if (end > at) made.push(span(style, text.slice(at, end))); };
+  const push = (end) => {
+    if (end > at) made.push(span(style, text.slice(at, end)));
+  };
   for (const found of text.matchAll(SEQUENCE)) {
     push(found.index);
     at = found.index + found[0].length;

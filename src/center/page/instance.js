@@ -1,34 +1,61 @@
 // One instance: its log, its screen, a line to type, its details.
 
 import { $, bytes, duration, make, say, visible, webAddress } from "./dom.js";
-import { askOf } from "./session.js";
-import { find, onNews, open, uptime } from "./store.js";
+import { askOf, Refused } from "./session.js";
+import { find, load, onNews, open, uptime } from "./store.js";
 import { act, type } from "./actions.js";
 import { badge } from "./cards.js";
 import { logView } from "./log.js";
 import { nodes, plain } from "./ansi.js";
 
 const LOOK = 1000;
-const KEYS = [["Ctrl-C", "ctrl-c"], ["Enter", "enter"], ["↑", "up"], ["↓", "down"], ["Tab", "tab"], ["Esc", "esc"]];
+const KEYS = [
+  ["Ctrl-C", "ctrl-c"],
+  ["Enter", "enter"],
+  ["↑", "up"],
+  ["↓", "down"],
+  ["Tab", "tab"],
+  ["Esc", "esc"],
+  ["Ctrl-D", "ctrl-d"],
+];
 const NAMES = { "↑": "Up", "↓": "Down" };
-const TABS = [["log", "Log"], ["screen", "Screen"], ["details", "Details"]];
+const TABS = [
+  ["log", "Log"],
+  ["screen", "Screen"],
+  ["details", "Details"],
+];
 
 /** Leaves what was connected to: nothing of it goes on. */
 export function leave() {
   open.view?.end();
   open.view = null;
+  document.body.classList.remove("one");
   $("instance").hidden = true;
   $("instance").replaceChildren();
 }
 
 /** Shows an instance, afresh. */
-export function connect(id, tab = "log") {
+export async function connect(id, tab = "log") {
   leave();
-  const instance = find(id);
   const section = $("instance");
   section.hidden = false;
+  document.body.classList.add("one");
+  // Replaced by what follows; until then there is a view that can be left.
+  const mine = { id, elements: [], choose() {}, end() {} };
+  open.view = mine;
+  const instance = find(id) ?? (await load(id).catch(() => null));
+  if (open.view !== mine) return;
   if (!instance) {
-    section.append(make("div", { class: "state" }, make("h1", {}, "It is not there any more"), make("p", {}, make("a", { href: "#/" }, "Back to all"))));
+    const back = make("p", {}, make("a", { href: "#/" }, "Back to all"));
+    section.append(
+      make(
+        "div",
+        { class: "state" },
+        make("h1", {}, "It is not known any more"),
+        make("p", {}, "The last 50 that have ended are kept."),
+        back,
+      ),
+    );
     return;
   }
   open.view = shown(instance, tab);
@@ -38,14 +65,23 @@ export function connect(id, tab = "log") {
 function shown(instance, first) {
   const id = instance.instanceId;
   const mark = make("span", { class: "badge" }, make("i", { "aria-hidden": "true" }), make("b"));
-  const button = (label, what, extra = {}) => make("button", { type: "button", click: () => act(what, id), ...extra }, label);
+  const button = (label, what, extra = {}) =>
+    make("button", { type: "button", click: () => act(what, id), ...extra }, label);
   const visit = button("Open in browser", "open");
   const restart = button("Restart", "restart");
   const stop = button("Stop", "stop", { class: "danger" });
   const start = button("Start", "start");
   const needed = make("span", { class: "restart" }, "Restart needed");
   const title = make("h1", { tabIndex: -1 }, visible(instance.projectName));
-  const top = make("div", { class: "top" }, make("a", { href: "#/", "aria-label": "Back to all instances" }, "← All"), title, mark, needed, make("div", { class: "buttons" }, visit, restart, start, stop));
+  const top = make(
+    "div",
+    { class: "top" },
+    make("a", { href: "#/", "aria-label": "Back to all instances" }, "← All"),
+    title,
+    mark,
+    needed,
+    make("div", { class: "buttons" }, visit, restart, start, stop),
+  );
   const command = make("p", { class: "full command" }, visible(instance.command));
   const tabs = make("div", { role: "tablist", "aria-label": "Views" });
   const panel = make("div", { role: "tabpanel", id: "panel" });
@@ -55,6 +91,8 @@ function shown(instance, first) {
   function choose(tab, focus = true) {
     ended();
     now = tab;
+    // So that a reload shows the same.
+    history.replaceState(null, "", `#/i/${id}${tab === "log" ? "" : `/${tab}`}`);
     for (const one of tabs.children) {
       one.setAttribute("aria-selected", one.dataset.tab === tab);
       one.tabIndex = one.dataset.tab === tab ? 0 : -1;
@@ -66,7 +104,20 @@ function shown(instance, first) {
     panel.replaceChildren(...made.elements);
   }
   for (const [tab, label] of TABS) {
-    tabs.append(make("button", { type: "button", role: "tab", id: `tab-${tab}`, "data-tab": tab, "aria-controls": "panel", click: () => choose(tab, false) }, label));
+    tabs.append(
+      make(
+        "button",
+        {
+          type: "button",
+          role: "tab",
+          id: `tab-${tab}`,
+          "data-tab": tab,
+          "aria-controls": "panel",
+          click: () => choose(tab, false),
+        },
+        label,
+      ),
+    );
   }
   tabs.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -85,17 +136,30 @@ function shown(instance, first) {
     needed.hidden = !one.restartNeeded;
     if (now === "details") fillDetails(panel.firstElementChild, one);
     const typing = panel.querySelector(".type");
+    if (over) panel.querySelector(".clear")?.remove();
     if (typing && over) typing.replaceWith(make("p", { class: "why" }, "It has ended; nothing can be typed any more."));
   }
   choose(first, false);
   update();
   const forget = onNewsOf(id, update);
   queueMicrotask(() => title.focus({ preventScroll: true }));
-  return { elements: [top, command, tabs, panel], end() { forget(); ended(); }, choose, id };
+  return {
+    elements: [top, command, tabs, panel],
+    end() {
+      forget();
+      ended();
+    },
+    choose,
+    id,
+  };
 }
 
 const watching = new Map();
-onNews((kind, instance) => watching.forEach((update, id) => { if (kind === "all" || kind === "usage" || instance?.instanceId === id) update(); }));
+onNews((kind, instance) =>
+  watching.forEach((update, id) => {
+    if (kind === "all" || kind === "usage" || instance?.instanceId === id) update();
+  }),
+);
 function onNewsOf(id, update) {
   watching.set(id, update);
   return () => watching.delete(id);
@@ -103,7 +167,17 @@ function onNewsOf(id, update) {
 
 function logTab(instance) {
   const log = logView(instance);
-  const clear = make("button", { type: "button", click: async () => { await act("clear", instance.instanceId); log.clear(); } }, "Clear");
+  const clear = make(
+    "button",
+    {
+      type: "button",
+      class: "clear",
+      click: async () => {
+        if (await act("clear", instance.instanceId)) log.clear();
+      },
+    },
+    "Clear",
+  );
   if (instance.status !== "stopped") log.elements[0].append(clear);
   return { elements: [...log.elements, typing(instance)], end: log.end };
 }
@@ -116,14 +190,36 @@ function typing(instance) {
     adopted: "wrap did not start it: its terminal stays where it was started.",
   }[instance.status === "stopped" ? "stopped" : instance.mode];
   if (why) return make("p", { class: "why" }, why);
-  const input = make("input", { type: "text", name: "line", placeholder: "Type a line  (i)", "aria-label": "A line to type", autocomplete: "off", spellcheck: false });
-  const form = make("form", { class: "type" }, input, make("button", {}, "Send"),
-    ...KEYS.map(([label, key]) => make("button", { type: "button", "aria-label": `Press ${NAMES[label] ?? label}`, click: () => type(instance.instanceId, { key }) }, label)));
+  const input = make("input", {
+    type: "text",
+    name: "line",
+    placeholder: "Type a line  (i)",
+    "aria-label": "A line to type",
+    autocomplete: "off",
+    spellcheck: false,
+  });
+  const form = make(
+    "form",
+    { class: "type" },
+    input,
+    make("button", {}, "Send"),
+    ...KEYS.map(([label, key]) =>
+      make(
+        "button",
+        {
+          type: "button",
+          "aria-label": `Press ${NAMES[label] ?? label}`,
+          click: () => type(instance.instanceId, { key }),
+        },
+        label,
+      ),
+    ),
+  );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const line = input.value;
     input.value = "";
-    if (!await type(instance.instanceId, { line }) && input.value === "") input.value = line;
+    if (!(await type(instance.instanceId, { line })) && input.value === "") input.value = line;
   });
   return form;
 }
@@ -135,22 +231,46 @@ function screenTab(instance) {
   let over = instance.status === "stopped";
   const look = async () => {
     try {
-      const text = await (await askOf(instance.instanceId, "screen?format=ansi")).text();
-      if (text !== last) {
+      const text = document.hidden ? last : await (await askOf(instance.instanceId, "screen?format=ansi")).text();
+      // What somebody has selected stays until it is let go.
+      const chosen = !getSelection().isCollapsed && terminal.contains(getSelection().anchorNode);
+      if (text !== last && !chosen) {
         last = text;
         const style = plain();
-        terminal.replaceChildren(...text.replace(/\n$/, "").split("\n").map((line) => make("div", {}, ...nodes(line, style))));
+        terminal.replaceChildren(
+          ...text
+            .replace(/\n$/, "")
+            .split("\n")
+            .map((line) => make("div", {}, ...nodes(line, style))),
+        );
         terminal.setAttribute("aria-label", `Screen: ${terminal.textContent.slice(0, 2000)}`);
       }
     } catch (error) {
-      terminal.replaceChildren(make("div", { class: "note" }, `There is no screen: ${error.message}`));
-      over = true;
+      // The last picture is what one wants to see of one that has ended.
+      over = error instanceof Refused && error.status < 500;
+      if (over)
+        terminal.append(
+          make(
+            "div",
+            { class: "note" },
+            last === null ? `There is no screen: ${error.message}` : "It has ended; this was its last screen.",
+          ),
+        );
     }
     if (!over) timer = setTimeout(look, LOOK);
   };
-  if (over) terminal.append(make("div", { class: "note" }, "It has ended, and its screen with it. The log has what it printed."));
+  if (over)
+    terminal.append(
+      make("div", { class: "note" }, "It has ended, and its screen with it. The log has what it printed."),
+    );
   else look();
-  return { elements: over ? [terminal] : [terminal, typing(instance)], end() { over = true; clearTimeout(timer); } };
+  return {
+    elements: over ? [terminal] : [terminal, typing(instance)],
+    end() {
+      over = true;
+      clearTimeout(timer);
+    },
+  };
 }
 
 function detailsTab(one) {
@@ -163,11 +283,27 @@ function detailsTab(one) {
 function fillDetails(list, one) {
   const ended = one.status === "stopped";
   const rows = [
-    ["Status", one.status], ["Command", one.command], ["Directory", one.cwd], ["Project", `${one.projectRoot} (${one.detectedType})`], ["Branch", one.branch],
-    ["Ports", one.ports?.join(", ")], ["Address", one.url], ["Process", one.childPid], ["Keeper", ended ? null : one.pid], ["Started", new Date(one.startTime).toLocaleString()],
-    [ended ? "Ran" : "Up", duration(uptime(one))], ["Ended", one.endTime && new Date(one.endTime).toLocaleString()], ["Exit code", one.exitCode], ["Signal", one.signal],
-    ["CPU", one.cpu == null ? null : `${one.cpu.toFixed(1)} %`], ["Memory", one.memory == null ? null : bytes(one.memory)],
-    ["Streams", one.mode], ["Run", one.runId], ["Restart needed", one.restartNeeded ? "yes: what it was configured by has changed" : "no"], ["Log", one.logPath], ["Id", one.instanceId],
+    ["Status", one.status],
+    ["Command", one.command],
+    ["Directory", one.cwd],
+    ["Project", `${one.projectRoot} (${one.detectedType})`],
+    ["Branch", one.branch],
+    ["Ports", one.ports?.join(", ")],
+    ["Address", one.url],
+    ["Process", one.childPid],
+    ["Keeper", ended ? null : one.pid],
+    ["Started", new Date(one.startTime).toLocaleString()],
+    [ended ? "Ran" : "Up", duration(uptime(one))],
+    ["Ended", one.endTime && new Date(one.endTime).toLocaleString()],
+    ["Exit code", one.exitCode],
+    ["Signal", one.signal],
+    ["CPU", one.cpu == null ? null : `${one.cpu.toFixed(1)} %`],
+    ["Memory", one.memory == null ? null : bytes(one.memory)],
+    ["Streams", one.mode],
+    ["Run", one.runId],
+    ["Restart needed", one.restartNeeded ? "yes: what it was configured by has changed" : "no"],
+    ["Log", one.logPath],
+    ["Id", one.instanceId],
   ];
   const shown = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");
   if (shown.map(([name]) => name).join() !== [...list.querySelectorAll("dt")].map((term) => term.textContent).join()) {

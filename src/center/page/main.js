@@ -1,11 +1,15 @@
 // The page: from signing in to what is shown.
 
-import { $, say } from "./dom.js";
+import { $, make, say, visible } from "./dom.js";
 import { onSignedOut, signIn } from "./session.js";
-import { follow, loadStopped, onNews, open, running } from "./store.js";
+import { find, follow, loadStopped, onNews, open, running } from "./store.js";
 import { draw, select, tick } from "./cards.js";
 import { listenToKeys } from "./keyboard.js";
-import { news, offer } from "./notices.js";
+import { hasFailed, news, offer } from "./notices.js";
+
+// Lines of what has failed.
+const FAILED = 5;
+const REMEMBERED = ["sort", "group"];
 
 let loaded = false;
 let lost = false;
@@ -29,16 +33,23 @@ function show({ signedOut = false, why = "", shown = 0, searched = false } = {})
   say($("why"), why);
   $("lost").hidden = state !== "lost";
   $("tools").hidden = signedOut || Boolean(one());
+  $("failed").hidden = !list;
   $("list").hidden = !list || !shown;
   $("empty").hidden = !list || shown > 0 || searched;
   $("none").hidden = !list || shown > 0 || !searched;
   const what = $("filter").value === "stopped" ? "has ended" : "runs";
-  say($("none-text"), $("search").value ? `Nothing that ${what} has “${$("search").value}” in its name, command, port or path.` : `Nothing that ${what} is ${$("filter").value}.`);
+  say(
+    $("none-text"),
+    $("search").value
+      ? `Nothing that ${what} has “${$("search").value}” in its name, command, port or path.`
+      : `Nothing that ${what} is ${$("filter").value}.`,
+  );
 }
 
 function count() {
   const number = running.size;
-  document.title = loaded ? `(${number}) wrap` : "wrap";
+  const looked = one() && find(one()[1]);
+  document.title = !loaded ? "wrap" : looked ? `${visible(looked.projectName)} – wrap` : `(${number}) wrap`;
   say($("count"), !loaded ? "…" : number === 1 ? "1 running" : `${number} running`);
 }
 
@@ -62,9 +73,35 @@ function route() {
   const found = one();
   const before = last;
   if (found && loaded) view().then(({ connect }) => one()?.[1] === found[1] && connect(found[1], found[2]));
-  else if (!found) { if (open.view) view().then(({ leave }) => leave()); if (before) queueMicrotask(() => select(before)); }
+  else if (!found) {
+    if (open.view) view().then(({ leave }) => leave());
+    if (before) queueMicrotask(() => select(before));
+  }
   last = found?.[1] ?? null;
+  count();
   redraw();
+}
+
+/** Who was away is to see what has failed meanwhile. */
+function failed(instance) {
+  const dismiss = make("button", { type: "button", "aria-label": "Dismiss", click: () => line.remove() }, "✕");
+  const how = instance.signal
+    ? `was ended by ${instance.signal}`
+    : instance.exitCode
+      ? `exited with ${instance.exitCode}`
+      : "is gone";
+  const time = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const line = make(
+    "li",
+    {},
+    `${time} `,
+    make("b", {}, visible(instance.projectName)),
+    ` ${how} `,
+    make("a", { href: `#/i/${instance.instanceId}` }, "Log"),
+    dismiss,
+  );
+  $("failed").prepend(line);
+  while ($("failed").childElementCount > FAILED) $("failed").lastElementChild.remove();
 }
 
 function signedOut(why) {
@@ -76,8 +113,16 @@ function signedOut(why) {
 }
 
 onNews((kind, instance, before) => {
-  if (kind === "usage") { if (!document.hidden) tick(); return; }
-  if (kind === "lost") { lost = true; if (loaded) plan(); return; }
+  if (kind === "usage") {
+    if (["cpu", "memory"].includes($("sort").value)) plan();
+    else if (!document.hidden) tick();
+    return;
+  }
+  if (kind === "lost") {
+    lost = true;
+    if (loaded) plan();
+    return;
+  }
   if (kind === "found" || kind === "all") {
     const first = !loaded;
     loaded = true;
@@ -91,12 +136,14 @@ onNews((kind, instance, before) => {
   }
   if (kind === "new") came.add(instance.instanceId);
   if (instance && loaded) news(kind, instance, before);
+  if (kind === "gone" && hasFailed(instance, before)) failed(instance);
   count();
   plan();
 });
 
 async function begin() {
-  show();
+  if (loaded) redraw();
+  else show();
   try {
     await signIn();
   } catch (error) {
@@ -110,11 +157,35 @@ async function begin() {
 
 onSignedOut(signedOut);
 listenToKeys();
-for (const [id, kind] of [["search", "input"], ["sort", "change"], ["group", "change"]]) $(id).addEventListener(kind, plan);
-$("filter").addEventListener("change", () => { if ($("filter").value === "stopped") loadStopped().catch(() => {}); plan(); });
-$("reset").addEventListener("click", () => { $("search").value = ""; $("filter").value = ""; plan(); });
+for (const [id, kind] of [
+  ["search", "input"],
+  ["sort", "change"],
+  ["group", "change"],
+])
+  $(id).addEventListener(kind, plan);
+// How one likes to see them, for this tab.
+for (const id of REMEMBERED) {
+  const field = $(id);
+  const of = field.type === "checkbox" ? "checked" : "value";
+  const kept = sessionStorage.getItem(`wrap-${id}`);
+  if (kept !== null) field[of] = of === "checked" ? kept === "true" : kept;
+  field.addEventListener("change", () => sessionStorage.setItem(`wrap-${id}`, field[of]));
+}
+$("filter").addEventListener("change", () => {
+  if ($("filter").value === "stopped") loadStopped().catch(() => {});
+  plan();
+});
+$("reset").addEventListener("click", () => {
+  $("search").value = "";
+  $("filter").value = "";
+  plan();
+});
 // Another link of `wrap ui` in this very tab, or another place in the page.
 window.addEventListener("hashchange", () => (location.hash.startsWith("#code=") ? begin() : route()));
-document.addEventListener("visibilitychange", () => { if (!document.hidden && loaded) redraw(); });
-setInterval(() => { if (!document.hidden && loaded) tick(); }, 1000);
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && loaded) redraw();
+});
+setInterval(() => {
+  if (!document.hidden && loaded) tick();
+}, 1000);
 begin();

@@ -4,25 +4,35 @@ import { ask, Refused } from "./session.js";
 
 const SLOWEST = 10_000;
 
-/** Reads events until it is closed. Calls `on.open()`, `on.event(name, data, id)`, `on.lost()`; connects again by itself
- * unless `once`. Returns what closes it. */
-export function listen(path, on, { once = false } = {}) {
+/** Reads events until it is closed. Calls `on.open()`, which may take its time and may fail, `on.event(name, data, id)`,
+ * and `on.lost(error)`, behind which it connects again unless that returns true. Returns what closes it. */
+export function listen(path, on) {
   const abort = new AbortController();
   let last = null;
   (async () => {
-    for (let pause = 250; !abort.signal.aborted; pause = Math.min(pause * 2, SLOWEST)) {
+    for (let pause = 250; ; pause = Math.min(pause * 2, SLOWEST)) {
+      let why = null;
+      const connection = new AbortController();
+      const { signal } = connection;
+      abort.signal.addEventListener("abort", () => connection.abort(), { once: true });
       try {
         const headers = last === null ? {} : { "Last-Event-ID": last };
-        const answer = await ask(path, { headers, signal: abort.signal });
-        on.open?.();
-        pause = 250;
+        const answer = await ask(path, { headers, signal });
+        const opened = Promise.resolve(on.open?.()).then(
+          () => {
+            pause = 250;
+          },
+          (error) => {
+            why = error;
+            connection.abort();
+          },
+        );
         last = await read(answer.body, on, last);
+        await opened;
       } catch (error) {
-        if (abort.signal.aborted || (error instanceof Refused && error.status === 401)) return;
-        if (error instanceof Refused && once) return on.failed?.(error.message);
+        why = error;
       }
-      if (abort.signal.aborted || once) return;
-      on.lost?.();
+      if (abort.signal.aborted || (why instanceof Refused && why.status === 401) || on.lost?.(why)) return;
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
   })();
@@ -47,12 +57,20 @@ async function read(body, on, last) {
         }
         text = text.slice(end + 2);
         id = event.id ?? id;
-        if (event.data) on.event(event.name, JSON.parse(event.data), event.id);
+        if (event.data) tell(on, event);
       }
     }
-  } catch (error) {
+  } catch {
     // A connection that breaks off is an end like another.
-    if (error instanceof SyntaxError) throw error;
     return id;
+  }
+}
+
+/** What goes wrong with one event is no fault of the connection. */
+function tell(on, { name, data, id }) {
+  try {
+    on.event(name, JSON.parse(data), id);
+  } catch (error) {
+    console.error(error);
   }
 }
