@@ -2,6 +2,8 @@
 
 use crate::harness::{Center, Event, Sandbox, signal, wait_gone};
 use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 const SHOP: &str = "#!/bin/bash\necho ready\nwhile read -r x; do echo \"got $x\"; done\n";
 
@@ -154,6 +156,66 @@ fn what_was_left_behind_is_shown_and_can_be_stopped() {
     wait_gone(instance.child());
     events.wait("its end", is("instance-gone", &id));
     sandbox.wait_no_entry();
+}
+
+#[test]
+fn what_cannot_be_read_for_a_moment_is_not_gone() {
+    let sandbox = Sandbox::new();
+    let center = Center::start(&sandbox);
+    shop(&sandbox);
+    let id = sandbox.wait_one("healthy").instance_id;
+    let events = center.events("/stream", None);
+    let mode = |mode| fs::set_permissions(sandbox.wrap_dir(), fs::Permissions::from_mode(mode)).expect("set");
+    // Not safe to read any more, as others could have written there.
+    mode(0o755);
+    for _ in 0..3 {
+        assert_eq!(center.post("/api/instances/ping", &json!({ "instanceId": id })).0, 204);
+    }
+    assert_eq!(center.get("/api/instances").as_array().map(Vec::len), Some(1));
+    mode(0o700);
+    assert_eq!(center.post("/api/instances/ping", &json!({ "instanceId": id })).0, 204);
+    events.wait("the ping", is("instance-ping", &id));
+    assert!(events.all().iter().all(|event| event.name != "instance-gone"), "{:#?}", events.all());
+    sandbox.stop_all();
+}
+
+#[test]
+fn a_dead_one_that_a_hook_keeps_is_shown_as_dead() {
+    let sandbox = Sandbox::new();
+    sandbox.hook("keep", "wrap.on('stale', function() return 'keep' end)");
+    let center = Center::start(&sandbox);
+    shop(&sandbox);
+    let instance = sandbox.wait_one("healthy");
+    let events = center.events("/stream", None);
+    signal(instance.pid, libc::SIGKILL);
+    wait_gone(instance.child());
+    let id = instance.instance_id.clone();
+    events.wait("that it is dead", |event| event.data["instanceId"] == id && event.data["status"] == "dead");
+    assert_eq!(center.get("/api/instances")[0]["status"], "dead");
+    fs::remove_file(sandbox.root().join("config/wrap/hooks/keep.lua")).expect("removed");
+    sandbox.wrap(["clean"]).piped().expect_code(0);
+    events.wait("its end", is("instance-gone", &id));
+}
+
+#[test]
+fn what_is_started_has_the_limits_of_the_centers_caller_and_its_whole_log_can_be_had() {
+    let sandbox = Sandbox::new();
+    sandbox.sh("ulimit -Sn 500; wrap center -d --port 0").piped().expect_code(0);
+    let center = Center::running(&sandbox);
+    sandbox.script(
+        "counts.sh",
+        "#!/bin/bash\nulimit -Sn\nfor ((n = 0; n < 3000; n++)); do echo \"line $n\"; done\nread x\n",
+    );
+    sandbox.wrap(["-d", "-n", "counts", "./counts.sh"]).piped().expect_code(0);
+    let id = sandbox.wait_started().instance_id;
+    sandbox.stop_all();
+    let (status, body) = center.post(&path(&id, "start"), &Value::Null);
+    assert_eq!(status, 200, "{body}");
+    sandbox.wrap(["wait", "counts", "--for", "log=line 2999"]).piped().expect_code(0);
+    let (status, text) = center.call("GET", &path(&sandbox.wait_started().instance_id, "logs/text"), "", "");
+    // Between the sizes of its chunks.
+    assert_eq!((status, text.contains("\n500\nline 0\n"), text.matches("line ").count()), (200, true, 3000));
+    sandbox.stop_all();
 }
 
 #[test]

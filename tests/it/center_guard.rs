@@ -5,6 +5,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -119,6 +121,38 @@ fn a_link_signs_in_once_and_the_token_of_an_old_center_is_worth_nothing() {
     drop(center);
     let center = Center::start(&sandbox);
     assert_eq!(center.call("GET", "/api/instances", &old, "").0, 401);
+}
+
+/// Every user of the machine can read the arguments of a program.
+#[test]
+fn a_browser_gets_the_code_in_a_file_that_goes_with_it() {
+    let sandbox = Sandbox::new();
+    let center = Center::start(&sandbox);
+    sandbox.script("browser", "#!/bin/sh\necho \"$1\" > opened\n");
+    let browser = sandbox.project().join("browser");
+    let opened = sandbox.wrap(["ui"]).env("BROWSER", &browser).piped().expect_code(0);
+    assert!(opened.out().starts_with("opened http://127.0.0.1:") && !opened.out().contains("code"), "{}", opened.out());
+    let address = std::fs::read_to_string(sandbox.project().join("opened")).expect("it was called");
+    let file = Path::new(address.trim().strip_prefix("file://").expect("a file"));
+    assert_eq!(file.metadata().expect("there").permissions().mode() & 0o777, 0o600);
+    let page = std::fs::read_to_string(file).expect("a page");
+    let code = page.split_once("#code=").expect("a code").1.split('"').next().expect("its end").to_owned();
+    let redeemed = center.call("POST", "/api/session", "Authorization: none\r\n", &json!({ "code": code }).to_string());
+    assert_eq!((redeemed.0, file.exists()), (200, false));
+    // One that was never used goes with the center.
+    sandbox.wrap(["ui"]).env("BROWSER", &browser).piped().expect_code(0);
+    let address = std::fs::read_to_string(sandbox.project().join("opened")).expect("it was called");
+    drop(center);
+    assert!(!Path::new(address.trim().strip_prefix("file://").expect("a file")).exists());
+    // Where there is nothing to open it with, the link is printed.
+    let printed = sandbox
+        .wrap(["ui"])
+        .env("BROWSER", "/nowhere/browser")
+        .env("WRAP_CENTER", format!("http://localhost:{}", Server::unused_port()))
+        .piped()
+        .expect_code(0);
+    assert!(printed.out().contains("/#code="), "{}", printed.out());
+    drop(Center::running(&sandbox));
 }
 
 /// Who never finishes a request, and who never reads, is closed; the others notice nothing.

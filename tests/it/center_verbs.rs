@@ -1,8 +1,9 @@
 //! `wrap center`, `wrap ui` and `wrap list --watch`.
 
-use crate::harness::{CTRL_C, Center, Ending, Sandbox, ended_within, signal, wait_gone};
+use crate::harness::{CTRL_C, Center, DEADLINE, Ending, RECHECK, Sandbox, ended_within, signal, wait_gone};
+use std::fs;
 use std::net::TcpListener;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn center_files(sandbox: &Sandbox) -> Vec<&'static str> {
     ["center.json", "center.token"].into_iter().filter(|name| sandbox.wrap_dir().join(name).exists()).collect()
@@ -23,11 +24,42 @@ fn there_is_one_a_user_and_nothing_is_left_of_it() {
         );
     }
     let events = center.events("/stream", None);
+    sandbox.wrap(["-d", "-n", "shop", "sleep", "1000"]).piped().expect_code(0);
+    let id = sandbox.wait_started().instance_id;
+    let log = center.events(&format!("/api/instances/{id}/logs/stream"), None);
+    let begun = Instant::now();
     let stopped = sandbox.wrap(["center", "--stop"]).piped().expect_code(0);
     assert!(stopped.out().contains("stopped"), "{}", stopped.out());
     events.wait_end();
+    log.wait_end();
+    assert!(begun.elapsed() < Duration::from_millis(1500), "no stream held it up: {:?}", begun.elapsed());
     wait_gone(center.pid);
+    sandbox.stop_all();
     assert_eq!(center_files(&sandbox), Vec::<&str>::new());
+}
+
+/// Whoever cleans up in /tmp takes the directory away, and the next command makes another.
+#[test]
+fn one_whose_directory_was_removed_is_found_again_and_takes_nothing_of_another() {
+    let sandbox = Sandbox::new();
+    let first = Center::start(&sandbox);
+    let dir = sandbox.wrap_dir().to_owned();
+    fs::remove_dir_all(&dir).expect("removed");
+    let deadline = Instant::now() + DEADLINE;
+    while center_files(&sandbox).len() < 2 {
+        assert!(Instant::now() < deadline, "it has not announced itself again");
+        std::thread::sleep(RECHECK);
+    }
+    let again = Center::start(&sandbox);
+    assert_eq!(again.pid, first.pid, "one a user");
+    // Away, before it can look: another takes the place, and the first ends without touching what is that one's.
+    fs::rename(&dir, dir.with_extension("old")).expect("renamed");
+    let second = Center::start(&sandbox);
+    assert_ne!(second.pid, first.pid);
+    signal(first.pid, libc::SIGTERM);
+    wait_gone(first.pid);
+    assert_eq!(center_files(&sandbox).len(), 2);
+    assert_eq!(second.call("GET", "/api/instances", "", "").0, 200);
 }
 
 #[test]

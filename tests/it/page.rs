@@ -187,6 +187,82 @@ fn a_log_is_shown_in_colour_and_a_line_can_be_typed() {
 }
 
 #[test]
+fn what_fails_is_seen_afterwards_and_after_a_reload() {
+    let sandbox = Sandbox::new();
+    let _center = Center::start(&sandbox);
+    let Some(browser) = signed_in(&sandbox, 1200, 800) else { return };
+    detached(&sandbox, "crash", "#!/bin/bash\necho last words\nread x\nkill -SEGV $$\n");
+    expect_names(&browser, "crash");
+    sandbox.wrap(["send", "crash", "now"]).piped().expect_code(0);
+    browser.wait("bad news", "return document.querySelector('.toast.bad')?.textContent.includes('SIGSEGV')");
+    browser.wait(
+        "a line that stays",
+        "return document.querySelector('#failed li')?.textContent.includes('crash was ended by SIGSEGV')",
+    );
+    browser.click("#failed a");
+    let words = "return document.querySelector('.terminal')?.textContent.includes('last words')";
+    browser.wait("what it said", words);
+    browser.run("location.reload()");
+    browser.wait("what it said", words);
+    assert_eq!(browser.run("return document.title"), "crash – wrap");
+    expect_no_complaints(&browser);
+}
+
+/// Connections that break off, and others that cannot be made: the driver's own means leave a stream open.
+const CUT: &str = "const real = window.fetch; const open = new Set(); let off = false;
+window.fetch = (path, options = {}) => {
+  if (off) return Promise.reject(new TypeError('cut'));
+  const abort = new AbortController();
+  options.signal?.addEventListener('abort', () => abort.abort());
+  open.add(abort);
+  return real(path, { ...options, signal: abort.signal });
+};
+window.cut = on => { off = on; open.forEach(abort => abort.abort()); open.clear(); };";
+
+#[test]
+fn what_ended_while_the_connection_was_lost_is_told_afterwards() {
+    let sandbox = Sandbox::new();
+    let _center = Center::start(&sandbox);
+    detached(&sandbox, "one", ECHO);
+    detached(&sandbox, "two", ECHO);
+    let Some(browser) = Browser::start(&sandbox, 1200, 800) else { return sandbox.stop_all() };
+    browser.before_each(CUT);
+    sign_in(&sandbox, &browser);
+    expect_names(&browser, "two one");
+    browser.run("cut(true)");
+    browser.wait("that it is lost", "return document.body.dataset.state === 'lost'");
+    sandbox.wrap(["stop", "one"]).piped().expect_code(0);
+    browser.run("cut(false)");
+    browser.wait("that it is found", "return document.body.dataset.state === 'live'");
+    expect_names(&browser, "two");
+    browser
+        .wait("the news", "return document.getElementById('toasts').textContent.includes('one was ended by SIGTERM')");
+    sandbox.stop_all();
+}
+
+#[test]
+fn a_question_without_an_end_is_shown_and_a_flood_freezes_nothing() {
+    let sandbox = Sandbox::new();
+    let _center = Center::start(&sandbox);
+    let script = "#!/bin/bash\nprintf 'Overwrite? (y/N) '\nread x\nyes 'the quick brown fox' | head -100000\necho THE END\nread x\n";
+    detached(&sandbox, "asks", script);
+    let Some(browser) = signed_in(&sandbox, 1200, 800) else { return sandbox.stop_all() };
+    expect_names(&browser, "asks");
+    browser.click(".card .connect");
+    browser
+        .wait("the question", "return document.querySelector('.terminal .begun')?.textContent.includes('Overwrite?')");
+    browser.fill(".bar input", "END");
+    browser.fill(".type input", "y\u{e007}");
+    browser.wait("the end", "return document.querySelector('.terminal').textContent.includes('THE END')");
+    browser.wait(
+        "how much was left out",
+        "return /lines came too fast/.test(document.querySelector('.terminal').textContent)",
+    );
+    browser.wait("the hit", "return document.querySelector('.hit')?.textContent.includes('THE END')");
+    sandbox.stop_all();
+}
+
+#[test]
 fn a_name_full_of_markup_and_escapes_is_only_a_name() {
     let sandbox = Sandbox::new();
     let _center = Center::start(&sandbox);
@@ -201,7 +277,7 @@ fn a_name_full_of_markup_and_escapes_is_only_a_name() {
     browser.wait("the question", "return document.getElementById('confirm').open");
     browser.press(ESCAPE);
     assert_eq!(browser.run("return document.querySelectorAll('img:not([src=\"/icon.svg\"]), main script').length"), 0);
-    assert_eq!(browser.run("return document.title"), "(1) wrap");
+    assert!(browser.run("return document.title").as_str().is_some_and(|title| title.contains("<img")), "it is text");
     let seen = browser.run("return document.body.innerText");
     assert!(!seen.as_str().expect("text").contains(['\u{1b}', '\u{202e}']), "{seen}");
     expect_no_complaints(&browser);

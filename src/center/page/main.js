@@ -72,7 +72,12 @@ function plan() {
 function route() {
   const found = one();
   const before = last;
-  if (found && loaded) view().then(({ connect }) => one()?.[1] === found[1] && connect(found[1], found[2]));
+  if (found && loaded)
+    view().then(async ({ connect }) => {
+      if (one()?.[1] !== found[1]) return;
+      await connect(found[1], found[2]);
+      count();
+    });
   else if (!found) {
     if (open.view) view().then(({ leave }) => leave());
     if (before) queueMicrotask(() => select(before));

@@ -149,6 +149,14 @@ impl Browser {
         self.ask("POST", "/actions", &json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": presses }] }));
     }
 
+    /// Runs a script in every page that is opened from now on, before its own.
+    #[track_caller]
+    pub fn before_each(&self, script: &str) {
+        let params = json!({ "source": script });
+        let command = json!({ "cmd": "Page.addScriptToEvaluateOnNewDocument", "params": params });
+        self.ask("POST", "/goog/cdp/execute", &command);
+    }
+
     /// What the page is told of the user's preference.
     #[track_caller]
     pub fn prefer(&self, feature: &str, value: &str) {
