@@ -64,6 +64,9 @@ _wrap() {
             wrap,stop)
                 cmd="wrap__subcmd__stop"
                 ;;
+            wrap,trust)
+                cmd="wrap__subcmd__trust"
+                ;;
             wrap,ui)
                 cmd="wrap__subcmd__ui"
                 ;;
@@ -77,7 +80,7 @@ _wrap() {
 
     case "${cmd}" in
         wrap)
-            opts="-n -d -C -h -V --name --detach --wait --ensure --size --json --pty --port --help --version run list attach detach send screen restart start adopt show wait stop logs clean center ui completions help"
+            opts="-n -d -C -h -V --name --detach --wait --ensure --size --json --pty --port --help --version run list attach detach send screen restart start adopt show wait stop logs clean trust center ui completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -418,6 +421,20 @@ _wrap() {
             ;;
         wrap__subcmd__stop)
             opts="-a -h --all --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wrap__subcmd__trust)
+            opts="-h --show --revoke --list --prune --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

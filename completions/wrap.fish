@@ -49,6 +49,7 @@ complete -c wrap -n "__fish_wrap_needs_command" -f -a "wait" -d 'Wait until an i
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "stop" -d 'End instances, and everything that they started'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "logs" -d 'Show what an instance has printed'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "clean" -d 'Remove what ended without a trace, and list or end what was orphaned'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "trust" -d 'Say that a project\'s own hooks may run, see what they are, or take it back'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "center" -d 'Run the control center: every instance on one page, and over one API'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "ui" -d 'Open the control center\'s page in the browser'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "completions" -d 'Print the completions of a shell'
@@ -118,6 +119,12 @@ complete -c wrap -n "__fish_wrap_using_subcommand logs" -l clear -d 'Empty the l
 complete -c wrap -n "__fish_wrap_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wrap -n "__fish_wrap_using_subcommand clean" -l kill -d 'End what was orphaned'
 complete -c wrap -n "__fish_wrap_using_subcommand clean" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand trust" -l show -d 'Show what would run, with the text'
+complete -c wrap -n "__fish_wrap_using_subcommand trust" -l revoke -d 'Take it back'
+complete -c wrap -n "__fish_wrap_using_subcommand trust" -l list -d 'Show what is trusted, and whether it is still what it was'
+complete -c wrap -n "__fish_wrap_using_subcommand trust" -l prune -d 'Forget what is gone or was changed'
+complete -c wrap -n "__fish_wrap_using_subcommand trust" -l json -d 'With --list, an array of objects'
+complete -c wrap -n "__fish_wrap_using_subcommand trust" -s h -l help -d 'Print help'
 complete -c wrap -n "__fish_wrap_using_subcommand center" -l port -d 'Listen on this port (8969, or that of `center` in the configuration, without)' -r
 complete -c wrap -n "__fish_wrap_using_subcommand center" -l allowed-origin -d 'Let pages of another origin ask, too; may be given again' -r
 complete -c wrap -n "__fish_wrap_using_subcommand center" -s d -l detach -d 'Run in the background'

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Verb::Stop(args) => cmd::stop::run(&args),
         Verb::Logs(args) => cmd::logs::run(&args),
         Verb::Clean(args) => cmd::clean::run(&args),
+        Verb::Trust(args) => cmd::trust::run(&args),
         Verb::Center(args) => cmd::center::run(args),
         Verb::Ui(args) => cmd::ui::run(&args),
         Verb::Completions { shell } => cmd::completions::run(shell),

@@ -1,5 +1,6 @@
 //! What was left behind: found, the stale hook asked, removed.
 
+use crate::config;
 use crate::end::{Ended, Ending, end};
 use crate::error::reason;
 use crate::hooks::{Event, Hooks, Runner};
@@ -11,6 +12,7 @@ use crate::render::visible;
 use crate::sys::process;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,13 +127,15 @@ pub fn finish(entry: &Entry) -> Result<Ended, Unfinished> {
     Ok(ended)
 }
 
-/// The user's stale hooks, as a verdict: made when the first entry is found that was left behind, because most
-/// sweeps find none.
+/// The stale hooks, the user's and the project's, as a verdict: made when the first entry of a project is found that was
+/// left behind, because most sweeps find none.
 pub fn with_hooks() -> impl FnMut(&Entry, Status) -> Verdict {
-    let mut runner = None;
+    let mut trusted = None;
+    let mut runners: HashMap<String, Option<Runner>> = HashMap::new();
     move |entry, status| {
-        let runner = runner.get_or_insert_with(|| {
-            let hooks = Hooks::find();
+        let runner = runners.entry(entry.project_root.clone()).or_insert_with(|| {
+            let trusted = trusted.get_or_insert_with(|| config::load(None).0.trusted);
+            let hooks = Hooks::find(Path::new(&entry.project_root), trusted);
             (!hooks.is_empty()).then(|| Runner::new(hooks, Arc::new(|line| say(&line))))
         });
         let said = runner.as_ref().and_then(|runner| {

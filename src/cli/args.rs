@@ -255,6 +255,30 @@ pub enum Output {
     Err,
 }
 
+/// Options of `trust`.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // one per option, all independent
+pub struct TrustArgs {
+    /// The project, or a directory in it (this one without)
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Show what would run, with the text
+    #[arg(long)]
+    pub show: bool,
+    /// Take it back
+    #[arg(long, conflicts_with = "show")]
+    pub revoke: bool,
+    /// Show what is trusted, and whether it is still what it was
+    #[arg(long, conflicts_with_all = ["dir", "show", "revoke"])]
+    pub list: bool,
+    /// Forget what is gone or was changed
+    #[arg(long, conflicts_with_all = ["dir", "show", "revoke", "list"])]
+    pub prune: bool,
+    /// With --list, an array of objects
+    #[arg(long, requires = "list")]
+    pub json: bool,
+}
+
 /// Options of `center`.
 #[derive(Debug, Args)]
 pub struct CenterArgs {

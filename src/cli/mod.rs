@@ -202,6 +202,20 @@ Examples:
   wrap clean
   wrap clean --kill")]
     Clean(CleanArgs),
+    /// Say that a project's own hooks may run, see what they are, or take it back
+    #[command(after_help = "\
+A project brings hooks in `.wrap/hooks/`. They run only after you have said so, and your word holds for what is in `.wrap/` \
+now: any edit, by anybody, needs another. Directories of which every project is trusted can be named in config.toml: \
+trusted = [\"~/work\"]. Files that others can write to, and links, are refused.
+
+Examples:
+  wrap trust --show           what would run, with the text
+  wrap trust                  this project's may
+  wrap trust --revoke
+  wrap trust --list
+
+Exit status: 0 done, 1 it cannot be trusted, or was not, 2 usage.")]
+    Trust(TrustArgs),
     /// Run the control center: every instance on one page, and over one API
     #[command(after_help = "\
 It listens on 127.0.0.1 and [::1] only, and needs a token: `wrap ui` opens a page that is signed in. One runs for a user; \

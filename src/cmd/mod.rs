@@ -19,6 +19,7 @@ pub mod show;
 pub mod start;
 pub mod stop;
 pub mod target;
+pub mod trust;
 pub mod ui;
 pub mod wait;
 mod watch;

@@ -3,8 +3,9 @@
 use super::{Center, Config, Leftovers, OnHangup};
 use crate::files::{self, MANIFEST_BYTES};
 use crate::keys;
+use crate::paths::home;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
@@ -83,6 +84,9 @@ static KEYS: &[Key] = &[
         Some(())
     }),
     mine("center", CENTER_TAKES, |config, value| value.as_str().and_then(center).map(|center| config.center = center)),
+    mine("trusted", "a list of directories, each absolute or below `~/`", |config, value| {
+        directories(value).map(|dirs| config.trusted = dirs)
+    }),
 ];
 
 /// Puts what the file at `path` sets into `config`.
@@ -187,6 +191,16 @@ fn request_path(value: &DeValue) -> Option<String> {
 fn paths(value: &DeValue) -> Option<Vec<String>> {
     let list = value.as_array().filter(|list| list.len() <= PATHS)?;
     list.iter().map(|path| text(path.get_ref()).filter(|path| !path.contains('\0'))).collect()
+}
+
+/// Absolute, or below `~/`; the root itself would be everything.
+fn directories(value: &DeValue) -> Option<Vec<PathBuf>> {
+    let absolute = |text: String| match text.strip_prefix("~/") {
+        Some(rest) => Some(home()?.join(rest)),
+        None => Some(PathBuf::from(text)).filter(|path| path.is_absolute()),
+    };
+    let whole = |path: PathBuf| path.parent().is_some().then(|| path.components().collect());
+    paths(value)?.into_iter().map(|text| absolute(text).and_then(whole)).collect()
 }
 
 fn port(value: &DeValue) -> Option<u16> {

@@ -43,6 +43,8 @@ pub struct Config {
     pub detach_keys: Option<[u8; 2]>,
     /// Where instances are announced.
     pub center: Center,
+    /// The directories below which every project's own hooks are run, absolute.
+    pub trusted: Vec<PathBuf>,
 }
 
 /// When the app counts as ready.
@@ -98,6 +100,7 @@ impl Default for Config {
             grace: GRACE,
             detach_keys: Some(DETACH_KEYS),
             center: Center::Default,
+            trusted: Vec::new(),
         }
     }
 }
@@ -156,7 +159,8 @@ mod tests {
     fn every_key_of_the_user_is_read() {
         let (config, warnings) = user(
             "name = 'shop'\nport = 3000\nready_pattern = 'listening'\nready_timeout = 2.5\n\
-             health_path = '/up?x=1'\nenv_files = ['.env', 'config/dev.env']\non_hangup = 'keep'\nleftovers = 'stop-all'\ngrace = 0\ndetach_keys = 'ctrl-a d'\ncenter = 'http://localhost:9000/'\n",
+             health_path = '/up?x=1'\nenv_files = ['.env', 'config/dev.env']\non_hangup = 'keep'\nleftovers = 'stop-all'\ngrace = 0\ndetach_keys = 'ctrl-a d'\ncenter = 'http://localhost:9000/'\n\
+             trusted = ['/work', '/src/mine/']\n",
         );
         assert_eq!(warnings, Vec::<String>::new());
         assert_eq!(
@@ -172,6 +176,7 @@ mod tests {
                 grace: Duration::ZERO,
                 detach_keys: Some([1, b'd']),
                 center: Center::Url("http://localhost:9000".into()),
+                trusted: vec!["/work".into(), "/src/mine".into()],
             }
         );
     }

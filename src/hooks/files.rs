@@ -1,5 +1,6 @@
 //! The hook files: found by one look into the directory, and read only where nobody else could have written them.
 
+use super::trust;
 use crate::error::{Error, reason};
 use crate::paths;
 use std::ffi::OsStr;
@@ -24,6 +25,8 @@ pub struct Hooks {
     files: Vec<PathBuf>,
     /// Why the directory could not be read.
     problem: Option<String>,
+    /// The project that brings hooks of its own, and the directories whose projects are trusted.
+    project: Option<(PathBuf, Vec<PathBuf>)>,
 }
 
 /// One file's text, as it was read once.
@@ -35,9 +38,15 @@ pub(super) struct Script {
 }
 
 impl Hooks {
-    /// The user's hooks: every `*.lua` in `hooks/` of the configuration directory.
-    pub fn find() -> Self {
-        paths::config_dir().map(|dir| Self::in_dir(&dir.join("hooks"))).unwrap_or_default()
+    /// The user's hooks, every `*.lua` in `hooks/` of the configuration directory; and behind them those of the project
+    /// at `root`, as far as they are trusted. `trusted` are the directories of which every project is.
+    pub fn find(root: &Path, trusted: &[PathBuf]) -> Self {
+        let mut hooks = paths::config_dir().map(|dir| Self::in_dir(&dir.join("hooks"))).unwrap_or_default();
+        // One look; what is in it is read where the hooks are, off the way of the start.
+        if root.join(trust::DIRECTORY).symlink_metadata().is_ok() {
+            hooks.project = Some((root.to_owned(), trusted.to_owned()));
+        }
+        hooks
     }
 
     /// Every `*.lua` in a directory, in order of name. Hidden files, such as editors leave behind, are none.
@@ -56,11 +65,26 @@ impl Hooks {
 
     /// Whether there is nothing to run and nothing to say: then no [`super::Runner`] is needed.
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.problem.is_none()
+        self.files.is_empty() && self.problem.is_none() && self.project.is_none()
     }
 
     /// Reads the files. What is not safe to run is told to `notice` instead, with what to do about it.
     pub(super) fn read(self, notice: impl Fn(String)) -> Vec<Script> {
+        let project = self.project.clone();
+        let mut scripts = self.read_own(&notice);
+        if let Some((root, trusted)) = project {
+            match trust::allowed(&root, &trusted) {
+                Ok(of_project) => scripts.extend(of_project),
+                Err(why) => notice(why),
+            }
+        }
+        scripts
+    }
+
+    fn read_own(self, notice: &impl Fn(String)) -> Vec<Script> {
+        if self.files.is_empty() && self.problem.is_none() {
+            return Vec::new();
+        }
         if let Some(problem) = self.problem {
             notice(format!("hooks are not run: {problem}"));
             return Vec::new();
@@ -96,8 +120,17 @@ fn is_hook(path: &Path) -> bool {
 /// Reads one file. What is checked is the file that was opened: behind a link it is the target, and nobody can
 /// exchange it between the check and the read.
 fn read(path: &Path) -> Result<Vec<u8>, String> {
+    read_with(path, 0)
+}
+
+/// The same, of a file that is not behind a link.
+pub(super) fn read_at_its_place(path: &Path) -> Result<Vec<u8>, String> {
+    read_with(path, libc::O_NOFOLLOW)
+}
+
+fn read_with(path: &Path, flags: i32) -> Result<Vec<u8>, String> {
     // Not blocking: the open of a FIFO would wait for a writer.
-    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+    let opened = OpenOptions::new().read(true).custom_flags(flags | libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
     let file = opened.map_err(|error| reason(&error))?;
     let meta = file.metadata().map_err(|error| reason(&error))?;
     if !meta.is_file() {
@@ -117,7 +150,7 @@ fn read_bounded(file: &File) -> io::Result<Vec<u8>> {
 }
 
 /// Refuses what another user than us and root has written or could write.
-fn only_ours(meta: &Metadata, path: &Path) -> Result<(), String> {
+pub(super) fn only_ours(meta: &Metadata, path: &Path) -> Result<(), String> {
     let us = rustix::process::geteuid().as_raw();
     if meta.uid() != us && meta.uid() != 0 {
         return Err(format!("it belongs to user {}: `chown {us} {}` if you trust it", meta.uid(), path.display()));

@@ -1,4 +1,5 @@
-//! Lua hooks: what the user's own files do when an instance starts, is ready, ends or was left behind.
+//! Lua hooks: what the user's own files, and a project's that he trusts, do when an instance starts, is ready, ends or
+//! was left behind.
 //!
 //! Each file has a thread and a Lua state of its own ([`worker`]), so that one that hangs or eats memory harms
 //! no other; one more thread ([`runner`]) asks them in order of name and waits no longer than the limit.
@@ -15,6 +16,7 @@ mod sandbox;
 #[cfg(test)]
 mod tests;
 mod text;
+pub mod trust;
 mod worker;
 
 pub use files::Hooks;

@@ -222,7 +222,7 @@ impl Keeper {
     }
 
     fn run_start_hooks(&mut self) {
-        let hooks = Hooks::find();
+        let hooks = Hooks::find(Path::new(&self.record.entry().project_root), &self.config.trusted);
         if hooks.is_empty() {
             self.prepared(Outcome::default());
             return;

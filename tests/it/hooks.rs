@@ -124,3 +124,81 @@ fn the_example_works() {
     assert!(err.contains("wrap: hook announce: starting sh -c"), "{err}");
     assert!(err.contains("wrap: hook announce: ended with 3 after 0."), "{err}");
 }
+
+const GREET: &str = "wrap.on('start', function(i) i.env.GREETING = 'hello from the project' end)";
+
+/// Whoever clones a stranger's repository runs nothing of it before having said so.
+#[test]
+fn a_projects_hooks_run_once_they_are_trusted_and_not_after_an_edit() {
+    let sandbox = Sandbox::new();
+    sandbox.write("project/.wrap/hooks/greet.lua", GREET);
+    let greeting = || sandbox.sh("wrap sh -c 'echo \"<$GREETING>\"'").piped().expect_code(0);
+    let ran = greeting();
+    assert_eq!(ran.out(), "<>\n");
+    assert_eq!(ran.err().lines().count(), 1, "{}", ran.err());
+    assert!(ran.err().contains("`.wrap/` are not run") && ran.err().contains("wrap trust --show"), "{}", ran.err());
+    let shown = sandbox.wrap(["trust", "--show"]).piped().expect_code(0);
+    assert!(shown.out().contains("not trusted") && shown.out().contains(GREET), "{}", shown.out());
+    let trusted = sandbox.wrap(["trust"]).piped().expect_code(0);
+    assert!(trusted.out().contains(".wrap/hooks/greet.lua"), "{}", trusted.out());
+    let ran = greeting();
+    assert_eq!((ran.out(), ran.err()), ("<hello from the project>\n".into(), String::new()));
+    // In a terminal, and in the background, likewise.
+    let terminal = sandbox.wrap(["sh", "-c", "echo \"<$GREETING>\""]).terminal();
+    terminal.wait_for("<hello from the project>");
+    assert_eq!(terminal.wait_end(), Ending::Code(0));
+    sandbox.wrap(["-d", "-n", "bg", "sh", "-c", "echo \"<$GREETING>\"; sleep 1000"]).piped().expect_code(0);
+    sandbox.wrap(["wait", "bg", "--for", "log=hello from the project"]).piped().expect_code(0);
+    sandbox.stop_all();
+    let listed = sandbox.wrap(["trust", "--list", "--json"]).piped().expect_code(0);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("json");
+    assert_eq!((listed.as_array().map(Vec::len), &listed[0]["standing"]), (Some(1), &"trusted".into()));
+
+    sandbox.write("project/.wrap/hooks/greet.lua", format!("{GREET} -- edited"));
+    let ran = greeting();
+    assert!(ran.out() == "<>\n" && ran.err().contains("as they have changed"), "{} {}", ran.out(), ran.err());
+    sandbox.write("project/.wrap/hooks/greet.lua", GREET);
+    assert_eq!(greeting().out(), "<hello from the project>\n");
+    sandbox.wrap(["trust", "--revoke"]).piped().expect_code(0);
+    assert_eq!(greeting().out(), "<>\n");
+    let again = sandbox.wrap(["trust", "--revoke"]).piped().expect_code(1);
+    assert!(again.err().contains("was not trusted"), "{}", again.err());
+}
+
+#[test]
+fn a_project_below_a_trusted_directory_needs_no_word_and_a_link_out_of_it_is_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.write("project/.wrap/hooks/greet.lua", GREET);
+    sandbox.write("config/wrap/config.toml", format!("trusted = ['{}']\n", sandbox.root().display()));
+    let greeting = || sandbox.sh("wrap sh -c 'echo \"<$GREETING>\"'").piped().expect_code(0);
+    assert_eq!(greeting().out(), "<hello from the project>\n");
+    let elsewhere = sandbox.write("elsewhere.lua", GREET);
+    std::os::unix::fs::symlink(elsewhere, sandbox.project().join(".wrap/hooks/link.lua")).expect("linked");
+    let ran = greeting();
+    assert!(ran.out() == "<>\n" && ran.err().contains("is a link"), "{} {}", ran.out(), ran.err());
+    let refused = sandbox.wrap(["trust"]).piped().expect_code(1);
+    assert!(refused.err().contains("nothing is trusted") && refused.err().contains("is a link"), "{}", refused.err());
+}
+
+#[test]
+fn a_trusted_project_decides_about_what_was_left_behind_and_its_hooks_come_last() {
+    let sandbox = Sandbox::new();
+    sandbox.hook("first", "wrap.on('stale', function() print('the user') return 'remove' end)");
+    let stale = "wrap.on('stale', function(i) print('the project: ' .. i.status) return 'keep' end)";
+    sandbox.write("project/.wrap/hooks/stale.lua", stale);
+    sandbox.wrap(["trust"]).piped().expect_code(0);
+    let instance = {
+        sandbox.wrap(["-d", "-n", "lost", "sleep", "1000"]).piped().expect_code(0);
+        sandbox.wait_started()
+    };
+    signal(instance.pid, libc::SIGKILL);
+    crate::harness::wait_gone(instance.child());
+    let listed = sandbox.wrap(["list", "--all"]).piped().expect_code(0);
+    let said = listed.err();
+    let (user, project) = (said.find("the user"), said.find("the project: dead"));
+    assert!(user.is_some() && user < project, "{said}");
+    assert!(listed.out().contains("dead"), "the project has the last word: {}", listed.out());
+    sandbox.wrap(["trust", "--revoke"]).piped().expect_code(0);
+    let cleaned = sandbox.wrap(["clean"]).piped().expect_code(0);
+    assert!(cleaned.out().contains("removed `lost`"), "{}", cleaned.out());
+}

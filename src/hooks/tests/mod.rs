@@ -11,6 +11,7 @@ use std::time::Duration;
 mod attacks;
 mod events;
 mod files;
+mod trust;
 
 /// For hooks that are to run into their limit: short, so that the suite is fast.
 const SHORT: Limits = Limits { time: Duration::from_millis(100), memory: super::MEMORY_LIMIT };
