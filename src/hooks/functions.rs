@@ -2,14 +2,16 @@
 
 use super::sandbox::Halt;
 use super::text::{LINES_PER_CALL, one_line, visible};
-use super::{Changes, Event, Verdict};
+use super::{Changes, Event, LONGEST, Verdict, abilities};
 use mlua::{Function, Lua, LuaString, Table, Value};
 use serde_json::Value as Json;
 use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Handlers that one file may register: each may use up the whole limit.
 const HANDLERS: usize = 32;
@@ -27,10 +29,19 @@ pub(super) type Print = Box<dyn Fn(String)>;
 /// place. An error of mlua's would carry a traceback on the heap, where no limit counts it.
 type Answer = Result<(), String>;
 
+/// When a function is called, and how long it may take where the file says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Handler {
+    /// At this event.
+    pub event: Event,
+    /// `None`: as long as every other.
+    pub limit: Option<Duration>,
+}
+
 /// What the functions share with the worker: what is being done, and what came of it.
 pub(super) struct Stage {
     /// The handlers, in the order of `wrap.on`.
-    pub handlers: Vec<(Event, Function)>,
+    pub handlers: Vec<(Handler, Function)>,
     /// The event that is being handled; `None` while the file is loaded.
     pub event: Option<Event>,
     /// The environment's changes, while a start hook runs.
@@ -39,6 +50,8 @@ pub(super) struct Stage {
     pub refused: Option<String>,
     /// Lines printed in this call.
     pub lines: usize,
+    /// Where the instance of this call runs: what a hook's relative paths are seen from.
+    pub cwd: Option<PathBuf>,
     print: Print,
 }
 
@@ -46,22 +59,26 @@ impl Stage {
     /// Before the file is loaded.
     pub fn new(print: Print) -> Rc<RefCell<Self>> {
         let handlers = Vec::new();
-        Rc::new(RefCell::new(Self { handlers, event: None, env: None, refused: None, lines: 0, print }))
+        Rc::new(RefCell::new(Self { handlers, event: None, env: None, refused: None, lines: 0, cwd: None, print }))
     }
 
     /// `wrap.on`.
-    fn on(&mut self, event: &Value, handler: Value) -> Answer {
+    fn on(&mut self, event: &Value, options: Value, handler: Value) -> Answer {
+        // The options may be left out.
+        let (options, handler) =
+            if let Value::Function(_) = options { (Value::Nil, options) } else { (options, handler) };
         let (Some(event), Value::Function(handler)) = (event.as_string(), handler) else {
             return Err("`wrap.on` takes the name of an event and a function".into());
         };
         let event = event.to_string_lossy().parse()?;
+        let limit = time_limit(&options)?;
         if self.event.is_some() {
             return Err("`wrap.on` has no effect within a handler: call it at the top of the file".into());
         }
         if self.handlers.len() == HANDLERS {
             return Err(format!("more than {HANDLERS} handlers: use a second file"));
         }
-        self.handlers.push((event, handler));
+        self.handlers.push((Handler { event, limit }, handler));
         Ok(())
     }
 
@@ -91,7 +108,7 @@ impl Stage {
     }
 
     /// A read of `instance.env`.
-    fn read(&self, name: &str) -> Option<OsString> {
+    pub fn read(&self, name: &str) -> Option<OsString> {
         match self.env.as_ref().and_then(|env| env.get(name)) {
             Some(changed) => changed.as_ref().map(OsString::from),
             None => std::env::var_os(name),
@@ -134,8 +151,9 @@ impl Stage {
 /// What the prelude makes the global `wrap`, `print` and `instance.env` of.
 pub(super) fn host(lua: &Lua, stage: &Rc<RefCell<Stage>>, halt: Halt) -> mlua::Result<Table> {
     let host = lua.create_table()?;
+    let left = halt.clone();
     let shared = stage.clone();
-    let on = move |_: &Lua, (event, handler)| Ok(shared.borrow_mut().on(&event, handler).err());
+    let on = move |_: &Lua, (event, options, handler)| Ok(shared.borrow_mut().on(&event, options, handler).err());
     host.set("on", lua.create_function(on)?)?;
     let shared = stage.clone();
     let refuse = move |_: &Lua, message| Ok(shared.borrow_mut().refuse(&message, &halt).err());
@@ -155,7 +173,31 @@ pub(super) fn host(lua: &Lua, stage: &Rc<RefCell<Stage>>, halt: Halt) -> mlua::R
     let shared = stage.clone();
     let write = move |_: &Lua, (name, value)| Ok(shared.borrow_mut().write(&name, &value).err());
     host.set("write", lua.create_function(write)?)?;
+    abilities::add(lua, &host, stage, &left)?;
     Ok(host)
+}
+
+/// The options of `wrap.on`: how long the handler may take, where that is not [`super::TIME_LIMIT`].
+fn time_limit(options: &Value) -> Result<Option<Duration>, String> {
+    let table = match options {
+        Value::Nil => return Ok(None),
+        Value::Table(table) => table,
+        other => return Err(format!("the options of `wrap.on` are a table, not {}", kind(other))),
+    };
+    let mut limit = None;
+    for pair in table.pairs::<Value, Value>() {
+        let Ok((name, value)) = pair else { break };
+        let name = name.as_string().map(LuaString::to_string_lossy).unwrap_or_default();
+        if name != "timeout" {
+            return Err(format!("`wrap.on` has no option `{}`: there is `timeout`", visible(&name)));
+        }
+        let seconds = number(&value).filter(|seconds| *seconds > 0.0);
+        let wanted = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let fits = wanted.filter(|wanted| *wanted <= LONGEST);
+        let why = || format!("`timeout` is a number of seconds, {} at most", LONGEST.as_secs());
+        limit = Some(fits.ok_or_else(why)?);
+    }
+    Ok(limit)
 }
 
 /// The `instance` of one call: a read-only copy of the entry, for a start hook with `env`.
@@ -175,7 +217,7 @@ pub(super) fn instance(lua: &Lua, entry: &Json, env: Option<&Table>) -> mlua::Re
 }
 
 /// A JSON value in Lua; null is nil, tables are read-only.
-fn copy(lua: &Lua, value: &Json) -> mlua::Result<Value> {
+pub(super) fn copy(lua: &Lua, value: &Json) -> mlua::Result<Value> {
     Ok(match value {
         Json::Null => Value::Nil,
         Json::Bool(value) => Value::Boolean(*value),
@@ -208,7 +250,13 @@ pub(super) fn verdict(value: Option<&Value>) -> Result<Option<Verdict>, String> 
     }
 }
 
+/// A number; mlua tells whole ones from others.
+pub(super) fn number(value: &Value) -> Option<f64> {
+    let whole = || value.as_integer().and_then(|whole| i32::try_from(whole).ok()).map(f64::from);
+    value.as_f64().or_else(whole)
+}
+
 /// The type's name as Lua says it; mlua tells whole numbers from others.
-fn kind(value: &Value) -> &'static str {
+pub(super) fn kind(value: &Value) -> &'static str {
     if value.is_integer() { "number" } else { value.type_name() }
 }

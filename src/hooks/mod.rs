@@ -9,8 +9,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod abilities;
 mod files;
 mod functions;
+mod json;
 mod runner;
 mod sandbox;
 #[cfg(test)]
@@ -25,6 +27,10 @@ pub use runner::Runner;
 /// How long one call of a handler, or the load of a file, may take. A start waits for it: longer than this and
 /// a user takes the command itself to be hung.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
+
+/// What an option of `wrap.on` may raise that to: a database that starts takes half a minute, and whoever waits for longer
+/// believes that all hangs.
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// What one file's Lua state may hold. A hook that parses a few megabytes of JSON needs ten times their size.
 const MEMORY_LIMIT: usize = 64 << 20;

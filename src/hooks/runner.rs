@@ -1,6 +1,7 @@
 //! Asks the hooks, one after the other, and waits for none longer than its limit.
 
 use super::files::Script;
+use super::functions::Handler;
 use super::worker::{self, Effect, Report, Task};
 use super::{Changes, Event, Hooks, Limits, Notice, Outcome};
 use serde_json::Value as Json;
@@ -75,7 +76,7 @@ fn fire(hooks: &mut Vec<Hook>, event: Event, instance: Json) -> Outcome {
     let (mut env, mut outcome) = (Changes::new(), Outcome::default());
     'hooks: for hook in hooks.iter_mut() {
         for handler in 0..hook.handlers.len() {
-            if hook.handlers[handler] != event || hook.strikes == STRIKES {
+            if hook.handlers[handler].event != event || hook.strikes == STRIKES {
                 continue;
             }
             let Some(effect) = hook.call(Task { handler, instance: instance.clone(), env: env.clone() }) else {
@@ -97,7 +98,7 @@ fn fire(hooks: &mut Vec<Hook>, event: Event, instance: Json) -> Outcome {
 /// One file, seen from here.
 struct Hook {
     name: String,
-    handlers: Vec<Event>,
+    handlers: Vec<Handler>,
     strikes: u32,
     limits: Limits,
     tasks: Sender<Task>,
@@ -117,7 +118,7 @@ impl Hook {
             }
         };
         let mut hook = Self { name, handlers: Vec::new(), strikes: 0, limits, tasks, reports, notice };
-        let Some(Report::Loaded(loaded)) = hook.answer() else { return None };
+        let Some(Report::Loaded(loaded)) = hook.answer(limits.time) else { return None };
         match loaded {
             Ok(handlers) => hook.handlers = handlers,
             Err(why) => {
@@ -131,9 +132,10 @@ impl Hook {
 
     /// Calls one handler. `None`: it failed, and the user was told.
     fn call(&mut self, task: Task) -> Option<Effect> {
+        let limit = self.handlers[task.handler].limit.unwrap_or(self.limits.time);
         // Where the thread is gone, the wait for its answer says so.
         let _ = self.tasks.send(task);
-        match self.answer()? {
+        match self.answer(limit)? {
             Report::Called(Ok(effect)) => {
                 self.strikes = 0;
                 Some(effect)
@@ -151,8 +153,8 @@ impl Hook {
     }
 
     /// Passes on what the hook prints until it has answered. `None`: it did not, and is given up.
-    fn answer(&mut self) -> Option<Report> {
-        let deadline = Instant::now() + self.limits.time + GRACE;
+    fn answer(&mut self, limit: Duration) -> Option<Report> {
+        let deadline = Instant::now() + limit + GRACE;
         loop {
             match self.reports.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Report::Line(line)) => self.say(&line),
@@ -187,7 +189,7 @@ mod tests {
         let said = said.clone();
         let notice: Notice = Arc::new(move |line| said.lock().expect("no panic").push(line));
         let limits = Limits { time: Duration::from_millis(50), ..Limits::default() };
-        let handlers = vec![Event::Start, Event::Start];
+        let handlers = vec![Handler { event: Event::Start, limit: None }; 2];
         (Hook { name: "h".into(), handlers, strikes: 0, limits, tasks, reports, notice }, todo, say)
     }
 

@@ -48,6 +48,11 @@ impl Halt {
     pub fn now(&self) {
         self.0.deadline.set(Some(Instant::now()));
     }
+
+    /// What the call that runs has left of its time.
+    pub fn left(&self) -> Duration {
+        self.0.deadline.get().map_or(Duration::ZERO, |deadline| deadline.saturating_duration_since(Instant::now()))
+    }
 }
 
 impl Sandbox {
@@ -87,18 +92,23 @@ impl Sandbox {
     pub fn load(&self, source: &[u8]) -> Result<(), String> {
         let chunk = self.lua.load(source).set_name(format!("={}", self.chunk)).set_mode(ChunkMode::Text);
         let function = chunk.into_function().map_err(|error| self.describe(&error))?;
-        self.call(&function, ()).map(drop)
+        self.call(&function, (), self.limits.time).map(drop)
     }
 
     /// Calls a function within the limits. The error is one line, with the file and the line where it is known.
-    pub fn call(&self, function: &Function, arguments: impl IntoLuaMulti) -> Result<MultiValue, String> {
+    pub fn call(
+        &self,
+        function: &Function,
+        arguments: impl IntoLuaMulti,
+        time: Duration,
+    ) -> Result<MultiValue, String> {
         self.clock.stopped.set(false);
-        self.clock.deadline.set(Some(Instant::now() + self.limits.time));
+        self.clock.deadline.set(Some(Instant::now() + time));
         let result = function.call::<MultiValue>(arguments);
         self.clock.deadline.set(None);
         if self.clock.stopped.get() {
             let place = self.clock.line.get().map(|line| format!("{}:{line}: ", self.chunk)).unwrap_or_default();
-            return Err(format!("{place}stopped after {}", shown(self.limits.time)));
+            return Err(format!("{place}stopped after {}", shown(time)));
         }
         result.map_err(|error| {
             if matches!(error, mlua::Error::MemoryError(_)) {

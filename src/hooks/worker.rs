@@ -1,12 +1,13 @@
 //! The thread of one hook file: makes its Lua state, loads it, calls its handlers.
 
 use super::files::Script;
-use super::functions::{self, Stage};
+use super::functions::{self, Handler, Stage};
 use super::sandbox::Sandbox;
 use super::{Changes, Event, Limits, Verdict};
 use mlua::Table;
 use serde_json::Value as Json;
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -32,7 +33,7 @@ pub(super) enum Report {
     /// A line that the hook printed.
     Line(String),
     /// The file was loaded and handles these; or it could not be.
-    Loaded(Result<Vec<Event>, String>),
+    Loaded(Result<Vec<Handler>, String>),
     /// The handler has ended.
     Called(Result<Effect, String>),
 }
@@ -56,8 +57,8 @@ pub(super) fn start(script: Script, limits: Limits) -> io::Result<(Sender<Task>,
         let loaded = Worker::load(&script, limits, &say);
         let (worker, answer) = match loaded {
             Ok(worker) => {
-                let events = worker.stage.borrow().handlers.iter().map(|(event, _)| *event).collect();
-                (Some(worker), Ok(events))
+                let handlers = worker.stage.borrow().handlers.iter().map(|(handler, _)| *handler).collect();
+                (Some(worker), Ok(handlers))
             }
             Err(why) => (None, Err(why)),
         };
@@ -78,6 +79,7 @@ struct Worker {
     sandbox: Sandbox,
     stage: Rc<RefCell<Stage>>,
     env: Table,
+    limits: Limits,
 }
 
 impl Worker {
@@ -88,11 +90,11 @@ impl Worker {
         let made = Sandbox::new(&script.name, limits, |lua, halt| functions::host(lua, &stage, halt));
         let (sandbox, env) = made.map_err(|error| super::text::one_line(&error.to_string()))?;
         sandbox.load(&script.source)?;
-        Ok(Self { sandbox, stage, env })
+        Ok(Self { sandbox, stage, env, limits })
     }
 
     fn call(&self, task: Task) -> Result<Effect, String> {
-        let (event, handler) = self.stage.borrow().handlers[task.handler].clone();
+        let (Handler { event, limit }, handler) = self.stage.borrow().handlers[task.handler].clone();
         let start = event == Event::Start;
         {
             let mut stage = self.stage.borrow_mut();
@@ -100,10 +102,11 @@ impl Worker {
             stage.env = start.then_some(task.env);
             stage.refused = None;
             stage.lines = 0;
+            stage.cwd = task.instance["cwd"].as_str().map(PathBuf::from);
         }
         let result = functions::instance(self.sandbox.lua(), &task.instance, start.then_some(&self.env))
             .map_err(|error| super::text::one_line(&error.to_string()))
-            .and_then(|instance| self.sandbox.call(&handler, instance));
+            .and_then(|instance| self.sandbox.call(&handler, instance, limit.unwrap_or(self.limits.time)));
         let mut stage = self.stage.borrow_mut();
         let (env, refused) = (stage.env.take().unwrap_or_default(), stage.refused.take());
         // A refusal ends the call by an error, which is none.

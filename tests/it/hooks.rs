@@ -202,3 +202,26 @@ fn a_trusted_project_decides_about_what_was_left_behind_and_its_hooks_come_last(
     let cleaned = sandbox.wrap(["clean"]).piped().expect_code(0);
     assert!(cleaned.out().contains("removed `lost`"), "{}", cleaned.out());
 }
+
+/// The README's own example: a start that waits for a port.
+#[test]
+fn a_start_waits_for_a_port_as_long_as_it_said_and_no_longer() {
+    let port = crate::harness::Server::unused_port();
+    let sandbox = Sandbox::new();
+    let hook = format!(
+        "wrap.on('start', {{timeout = 15}}, function()\nwhile wrap.port_free({port}) do wrap.sleep(0.05) end\nprint('it is there')\nend)"
+    );
+    sandbox.hook("database", &hook);
+    let begun = std::time::Instant::now();
+    let waiting = sandbox.wrap(["echo", "served"]).start();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert!(!sandbox.wrap(["list", "--all"]).piped().out().contains("served"), "longer than any other hook may");
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("bound");
+    let finished = waiting.finish().expect_code(0);
+    assert!(finished.out() == "served\n" && finished.err().contains("it is there"), "{}", finished.err());
+    drop(listener);
+    sandbox.hook("database", "wrap.on('start', {timeout = 0.2}, function() wrap.sleep(60) end)");
+    let finished = sandbox.wrap(["echo", "served"]).piped().expect_code(0);
+    assert!(finished.out() == "served\n" && finished.err().contains("stopped after 200 ms"), "{}", finished.err());
+    assert!(begun.elapsed() < std::time::Duration::from_secs(15));
+}
