@@ -2,6 +2,7 @@
 
 use super::print;
 use crate::cli::TrustArgs;
+use crate::error::reason;
 use crate::hooks::trust::{Bundle, DIRECTORY, Standing, Store, Word};
 use crate::project;
 use crate::render::visible;
@@ -51,7 +52,7 @@ pub fn run(args: &TrustArgs) -> anyhow::Result<ExitCode> {
 fn root(dir: Option<&Path>) -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir().context("this directory is gone")?;
     let dir = dir.map_or_else(|| here.clone(), |dir| here.join(dir));
-    let dir = dir.canonicalize().with_context(|| format!("cannot find `{}`", shown(&dir)))?;
+    let dir = dir.canonicalize().map_err(|error| anyhow!("cannot find `{}`: {}", shown(&dir), reason(&error)))?;
     if dir.join(DIRECTORY).symlink_metadata().is_ok() {
         return Ok(dir);
     }
