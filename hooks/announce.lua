@@ -1,4 +1,4 @@
--- Says on stderr when a run starts, answers and ends, and gives the command a variable.
+-- Says on stderr when a run starts, answers, starts again and ends, and gives the command a variable.
 -- To use it: cp hooks/announce.lua ~/.config/wrap/hooks/
 
 wrap.on("start", function(instance)
@@ -8,6 +8,10 @@ end)
 
 wrap.on("ready", function(instance)
     wrap.log("ready at " .. instance.url)
+end)
+
+wrap.on("restart", function(instance)
+    wrap.log("run " .. instance.runId)
 end)
 
 wrap.on("exit", function(instance)

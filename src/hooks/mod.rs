@@ -46,6 +46,8 @@ pub enum Event {
     Start,
     /// The command's port answers, or it is otherwise known to be ready.
     Ready,
+    /// The command was started again, in the same terminals.
+    Restart,
     /// The command has ended.
     Exit,
     /// An instance was found dead or orphaned.
@@ -54,13 +56,14 @@ pub enum Event {
 
 impl Event {
     /// All of them, in the order of a run.
-    pub const ALL: [Self; 4] = [Self::Start, Self::Ready, Self::Exit, Self::Stale];
+    pub const ALL: [Self; 5] = [Self::Start, Self::Ready, Self::Restart, Self::Exit, Self::Stale];
 
     /// The word that `wrap.on` takes.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Ready => "ready",
+            Self::Restart => "restart",
             Self::Exit => "exit",
             Self::Stale => "stale",
         }

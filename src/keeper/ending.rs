@@ -9,6 +9,7 @@ use super::{Job, Keeper, leftovers};
 use crate::config::Leftovers as Rule;
 use crate::hooks::Event;
 use crate::log;
+use crate::log::lines::{overwritten, plain};
 use crate::registry::entry::State;
 use crate::registry::history::{End, History};
 use crate::sys::{process, signal};
@@ -369,6 +370,9 @@ impl Keeper {
             fields.insert("exitCode".to_owned(), code);
             fields.insert("signal".to_owned(), number);
             fields.insert("duration".to_owned(), json!(duration));
+            let lines = self.output.last(LAST_LINES);
+            let shown = |line: &Vec<u8>| plain(&overwritten(&line[..line.len().min(LAST_LINE)]));
+            fields.insert("lastLines".to_owned(), lines.iter().map(shown).collect());
         }
         hooks.fire_and_wait(Event::Exit, instance);
     }

@@ -6,6 +6,7 @@ use super::relay::Ends;
 use super::{Job, Keeper, Ready, Terminated};
 use crate::config;
 use crate::error::reason;
+use crate::hooks::Event;
 use crate::project;
 use crate::registry::entry::State;
 use crate::sys::{ports, process};
@@ -218,6 +219,10 @@ impl Keeper {
         let started = self.started_frame();
         for link in self.clients.iter_mut().filter(|link| link.looks()) {
             link.send_json(Kind::Started, &started);
+        }
+        // It runs already: nobody waits for these.
+        if let Some(hooks) = &self.hooks {
+            hooks.fire(Event::Restart, self.instance(), |_| {});
         }
         Ok(())
     }

@@ -225,3 +225,22 @@ fn a_start_waits_for_a_port_as_long_as_it_said_and_no_longer() {
     assert!(finished.out() == "served\n" && finished.err().contains("stopped after 200 ms"), "{}", finished.err());
     assert!(begun.elapsed() < std::time::Duration::from_secs(15));
 }
+
+#[test]
+fn a_restart_is_told_and_the_exit_has_the_last_lines() {
+    let sandbox = Sandbox::new();
+    sandbox.hook(
+        "tell",
+        "wrap.on('restart', function(i) print('restart ' .. i.runId) end)\n\
+         wrap.on('exit', function(i) print('last <' .. i.lastLines[#i.lastLines] .. '>') end)",
+    );
+    sandbox.script("shop", "#!/bin/bash\nprintf '\\e[31mready\\e[0m\\n'\nread x\necho bye\n");
+    let terminal = sandbox.wrap(["-n", "shop", "./shop"]).terminal();
+    terminal.wait_for("ready");
+    sandbox.wait_one("healthy");
+    sandbox.wrap(["restart", "shop"]).piped().expect_code(0);
+    terminal.wait_for("wrap: hook tell: restart 2");
+    terminal.line("x");
+    terminal.wait_for("wrap: hook tell: last <bye>");
+    assert_eq!(terminal.wait_end(), Ending::Code(0));
+}

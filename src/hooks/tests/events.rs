@@ -7,7 +7,7 @@ use std::time::Instant;
 fn each_event_reaches_its_handlers_with_the_instance() {
     let mut house = House::one(
         r#"
-        for _, event in {"start", "ready", "exit", "stale"} do
+        for _, event in {"start", "ready", "restart", "exit", "stale"} do
             wrap.on(event, function(instance)
                 print(event, instance.projectName, instance.port, instance.cmdArgs[2], instance.exitCode, instance.authKey)
             end)
@@ -127,9 +127,12 @@ fn a_mistake_in_the_file_is_told_with_its_place_and_others_run() {
         ("\nlocal t = nil\nt.x = 1", "h.lua:3: attempt to index nil with 'x'"),
         (
             "wrap.on('strat', print)",
-            "h.lua:1: unknown event `strat`: did you mean `start`? the events are `start`, `ready`, `exit`, `stale`",
+            "h.lua:1: unknown event `strat`: did you mean `start`? the events are `start`, `ready`, `restart`, `exit`, `stale`",
         ),
-        ("wrap.on('x', print)", "h.lua:1: unknown event `x`: the events are `start`, `ready`, `exit`, `stale`"),
+        (
+            "wrap.on('x', print)",
+            "h.lua:1: unknown event `x`: the events are `start`, `ready`, `restart`, `exit`, `stale`",
+        ),
         ("wrap.on('start')", "h.lua:1: `wrap.on` takes the name of an event and a function"),
         ("\nstring.rep()", "h.lua:2: missing argument #1 to 'rep' (string expected)"),
         ("for i = 1, 99 do wrap.on('start', print) end", "h.lua:1: more than 32 handlers: use a second file"),
