@@ -9,6 +9,7 @@ use crate::registry::health::{self, Status};
 use crate::registry::history::History;
 use crate::registry::{Registry, Standing};
 use crate::sweep::{sweep, with_hooks};
+use crate::sys::process;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
@@ -132,7 +133,7 @@ struct Looker {
     checked: Option<Instant>,
     is_checking: bool,
     is_sweeping: bool,
-    /// What a sweep has left as it is; it is not seen to again before the next look.
+    /// What a sweep has left as it is: seen to again at the next look, a dead one that a hook keeps not at all.
     given_up: HashSet<String>,
     each_look: Box<dyn FnMut() + Send>,
 }
@@ -161,7 +162,8 @@ impl Looker {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            if first.is_none() {
+            // Also while there is so much to hear that there is never a pause.
+            if Instant::now() >= due {
                 due = Instant::now() + FRESH;
                 (self.each_look)();
                 self.read_all();
@@ -286,7 +288,7 @@ impl Looker {
 
     /// Asks nobody anything: whose processes are dead is seen without.
     fn check_identities(&mut self) {
-        let dead = |entry: &Entry| !crate::sys::process::is_alive(entry.pid, entry.pid_token);
+        let dead = |entry: &Entry| !process::is_alive(entry.pid, entry.pid_token);
         let suspects: Vec<Entry> = self.board.entries().into_iter().filter(dead).collect();
         self.check(suspects, false);
     }
