@@ -371,7 +371,10 @@ mod tests {
     }
 
     proptest::proptest! {
-        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            failure_persistence: None,
+            ..proptest::prelude::ProptestConfig::with_cases(300)
+        })]
 
         /// Whatever came: whole frames, a length that cannot be, or the wait for more; and never more than came.
         #[test]
