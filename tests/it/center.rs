@@ -56,8 +56,9 @@ fn an_instance_is_told_of_from_its_start_to_its_end_and_can_be_asked_everything(
     let (status, body) = center.post(&path(&id, "restart"), &Value::Null);
     assert_eq!((status, &body["success"]), (200, &json!(true)), "{body}");
     events.wait("the other run", |event| is("instance-update", &id)(event) && event.data["runId"] == 2);
-    sandbox.script("shop.sh", "not to be run");
-    std::fs::remove_file(sandbox.project().join("shop.sh")).expect("removed");
+    // Its shell has read the script by then; before, it would end without it.
+    sandbox.wrap(["wait", "shop", "--for", "log=ready"]).piped().expect_code(0);
+    fs::remove_file(sandbox.project().join("shop.sh")).expect("removed");
     let (status, body) = center.post(&path(&id, "restart"), &Value::Null);
     assert_eq!((status, &body["status"]), (400, &json!("precondition_failed")), "{body}");
     sandbox.script("shop.sh", SHOP);
