@@ -1,13 +1,27 @@
 //! Who may ask what. Loopback is no boundary: any web page and any user of the machine can reach it.
 
+use super::page;
 use crate::api::Refusal;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// What needs no token: whether we are there, hints, and the exchange of a one-time code for the token. The page's files
-/// have nothing private in them and are let through by [`Guard::pass`]'s caller.
+/// have nothing private in them and are let through by [`stand`].
 const OPEN: [&str; 3] = ["/health", "/api/instances/ping", "/api/session"];
+
+/// The largest body: an entry in a ping may have as much, and nobody types more at once.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// How long a body may take to come.
+const BODY: Duration = Duration::from_secs(10);
 
 /// What the page may do: run its own scripts and styles, and speak to where it came from. Nothing inline, no frame
 /// around it, and no text that becomes markup.
@@ -84,8 +98,8 @@ pub struct Guard {
     token: [u8; 32],
 }
 
-/// What an answer to a request that was let through says of its origin.
-pub struct Pass {
+/// What the answer to a request says of its origin.
+struct Pass {
     foreign: Option<HeaderValue>,
 }
 
@@ -99,7 +113,7 @@ impl Guard {
 
     /// Lets a request through or refuses it; `needs_token` says that what it asks for is not for everybody. What is said
     /// of its origin holds of a refusal, too: an allowed page is to read why.
-    pub fn pass(&self, request: &Parts, needs_token: bool) -> (Pass, Result<(), Refusal>) {
+    fn pass(&self, request: &Parts, needs_token: bool) -> (Pass, Result<(), Refusal>) {
         let mut pass = Pass { foreign: None };
         let passed = self.look(request, needs_token, &mut pass);
         (pass, passed)
@@ -167,8 +181,49 @@ fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 
+/// Every request passes here, and every answer.
+pub async fn stand(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let (pass, passed) = guard.pass(&parts, !page::has(parts.uri.path()));
+    let mut response = match passed {
+        Err(refusal) => refusal.into_response(),
+        Ok(()) if parts.method == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
+        Ok(()) => match whole(body).await {
+            Ok(body) => worded(next.run(Request::from_parts(parts, body)).await),
+            Err(refusal) => refusal.into_response(),
+        },
+    };
+    seal(response.headers_mut(), &pass);
+    response
+}
+
+/// The router's own refusals have no words, or no JSON: they get both.
+fn worded(response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_ours = kind.is_some_and(|kind| kind.starts_with(b"application/json"));
+    let status = response.status();
+    if !status.is_client_error() || is_ours {
+        return response;
+    }
+    Refusal(status, status.canonical_reason().unwrap_or("it was refused").to_lowercase()).into_response()
+}
+
+/// The body, all of it: it may be neither too large nor come too slowly.
+async fn whole(body: Body) -> Result<Body, Refusal> {
+    match timeout(BODY, to_bytes(body, MAX_BODY)).await {
+        Ok(Ok(bytes)) => Ok(bytes.into()),
+        Ok(Err(_)) => Err(Refusal(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("a body may have {MAX_BODY} bytes, and has to come whole"),
+        )),
+        Err(_) => {
+            Err(Refusal(StatusCode::REQUEST_TIMEOUT, format!("the body did not come within {} s", BODY.as_secs())))
+        }
+    }
+}
+
 /// Puts on an answer what every one says.
-pub fn seal(headers: &mut HeaderMap, pass: &Pass) {
+fn seal(headers: &mut HeaderMap, pass: &Pass) {
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }

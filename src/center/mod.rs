@@ -18,12 +18,12 @@ pub use guard::Allowed;
 use crate::error::Error;
 use crate::registry::center::{Listening, Renewal, Seat, running};
 use crate::sys::ports;
-use crate::sys::process::{self, Process};
+use crate::sys::process::Process;
 use board::Board;
 use guard::Guard;
 use routes::App;
 use session::Codes;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::TcpListener;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -93,6 +93,7 @@ impl Center {
         let renew = move || {
             // One that cannot be found is of no use, and two would be one too many.
             if let Ok(Renewal::Lost) = kept.renew(&known, &shown) {
+                let _ = writeln!(io::stderr(), "wrap: another control center of yours has taken the place of this one");
                 ending.send_replace(true);
             }
         };
@@ -101,7 +102,6 @@ impl Center {
         let app = App {
             board: Arc::clone(&board),
             watch: watch.clone(),
-            guard: Arc::new(Guard::new(self.port, &token, self.allowed)),
             codes: Arc::new(Codes::default()),
             seat: Arc::clone(&seat),
             token: Arc::clone(&token),
@@ -110,6 +110,7 @@ impl Center {
             executable: Arc::new(std::env::current_exe().unwrap_or_else(|_| "wrap".into())),
             limit: room.before(),
         };
+        let guard = Guard::new(self.port, &token, self.allowed);
         let codes = Arc::clone(&app.codes);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -127,7 +128,7 @@ impl Center {
                 hub::is_over(&mut closing).await;
                 told.hub.close();
             });
-            serve::serve(listeners, routes::router(app), ended).await;
+            serve::serve(listeners, routes::router(app, guard), ended).await;
             measuring.abort();
             Ok(())
         });
@@ -145,11 +146,5 @@ impl Center {
 /// The process that listens on a port of this machine; `None` where it is another user's.
 fn holder(port: u16) -> Option<Process> {
     let listening: Vec<_> = ports::listeners(None).into_iter().filter(|listener| listener.port == port).collect();
-    let holds = |one: &Process| !ports::of_tree(&[one.pid], &listening).is_empty();
-    process::all().into_iter().find(|one| !one.is_dead() && holds(one))
-}
-
-/// The API as an OpenAPI document.
-pub fn document() -> utoipa::openapi::OpenApi {
-    routes::document()
+    ports::holder(&listening)
 }

@@ -2,7 +2,7 @@
 
 use super::board::{Board, Instance, ended};
 use super::forward::{self, Forward};
-use super::guard::{Guard, seal};
+use super::guard::{self, Guard};
 use super::session::{self, Codes};
 use super::shapes::{
     Arrived, Code, Done, Health, Input, Link, News, Ping, Precondition, Refused, ScreenFormat, ScreenQuery, Since,
@@ -15,33 +15,24 @@ use crate::log;
 use crate::registry::center::Seat;
 use crate::registry::entry::Entry;
 use crate::registry::health::Status;
-use crate::registry::history::History;
+use crate::registry::history::{History, Past};
 use crate::render::Shown;
 use crate::sys::limit::restored;
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use rustix::process::Rlimit;
 use std::path::PathBuf;
 use std::process::Output;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, SecurityRequirement};
+use utoipa::openapi::{InfoBuilder, OpenApiBuilder, SecurityRequirement};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-/// The largest body: an entry in a ping may have as much, and nobody types more at once.
-const MAX_BODY: usize = 1024 * 1024;
-
-/// How long a body may take to come.
-const BODY: Duration = Duration::from_secs(10);
 
 /// Lines of a log that come first, unless somebody asks for others.
 const TAIL: usize = 1000;
@@ -56,8 +47,6 @@ pub struct App {
     pub board: Arc<Board>,
     /// Who finds it out.
     pub watch: Watch,
-    /// Who may ask.
-    pub guard: Arc<Guard>,
     /// What a browser trades for the token.
     pub codes: Arc<Codes>,
     /// Where files of this user's are.
@@ -74,8 +63,8 @@ pub struct App {
     pub limit: Option<Rlimit>,
 }
 
-/// All routes, and the document that describes them.
-pub fn router(app: App) -> axum::Router {
+/// All routes, and the document that describes them, behind the guard.
+pub fn router(app: App, guard: Guard) -> axum::Router {
     let (router, document) = described().split_for_parts();
     let router = router.route("/api/openapi.json", axum::routing::get(move || async move { Json(document) }));
     let router = router.fallback(async |request: Request| {
@@ -83,12 +72,7 @@ pub fn router(app: App) -> axum::Router {
             .filter(|_| request.method() == Method::GET || request.method() == Method::HEAD)
             .ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "there is no such path".to_owned()))
     });
-    router.layer(axum::middleware::from_fn_with_state(app.clone(), guard)).with_state(app)
-}
-
-/// The document alone.
-pub fn document() -> OpenApi {
-    described().split_for_parts().1
+    router.layer(axum::middleware::from_fn_with_state(Arc::new(guard), guard::stand)).with_state(app)
 }
 
 fn described() -> OpenApiRouter<App> {
@@ -117,47 +101,6 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(stream))
         .routes(routes!(session))
         .routes(routes!(link))
-}
-
-/// Every request passes here, and every answer.
-async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let (pass, passed) = app.guard.pass(&parts, !page::has(parts.uri.path()));
-    let mut response = match passed {
-        Err(refusal) => refusal.into_response(),
-        Ok(()) if parts.method == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
-        Ok(()) => match whole(body).await {
-            Ok(body) => worded(next.run(Request::from_parts(parts, body)).await),
-            Err(refusal) => refusal.into_response(),
-        },
-    };
-    seal(response.headers_mut(), &pass);
-    response
-}
-
-/// The router's own refusals have no words, or no JSON: they get both.
-fn worded(response: Response) -> Response {
-    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let is_ours = kind.is_some_and(|kind| kind.starts_with(b"application/json"));
-    let status = response.status();
-    if !status.is_client_error() || is_ours {
-        return response;
-    }
-    Refusal(status, status.canonical_reason().unwrap_or("it was refused").to_lowercase()).into_response()
-}
-
-/// The body, all of it: it may be neither too large nor come too slowly.
-async fn whole(body: Body) -> Result<Body, Refusal> {
-    match timeout(BODY, to_bytes(body, MAX_BODY)).await {
-        Ok(Ok(bytes)) => Ok(bytes.into()),
-        Ok(Err(_)) => Err(Refusal(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("a body may have {MAX_BODY} bytes, and has to come whole"),
-        )),
-        Err(_) => {
-            Err(Refusal(StatusCode::REQUEST_TIMEOUT, format!("the body did not come within {} s", BODY.as_secs())))
-        }
-    }
 }
 
 #[utoipa::path(get, path = "/health", security(()), responses((status = 200, body = Health)))]
@@ -197,8 +140,7 @@ async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Inst
     if let Some(instance) = found {
         return Ok(Json(instance));
     }
-    let past = off_thread(move || History::ours().and_then(|history| history.one(&id))).await?;
-    past.map(|past| Json(ended(&Shown::from(past)))).ok_or_else(none)
+    Ok(Json(ended(&Shown::from(past(id).await?))))
 }
 
 /// There is news of an instance: a hint to read the registry, which alone is believed.
@@ -234,8 +176,7 @@ async fn start(State(app): State<App>, Path(id): Path<String>) -> Result<Respons
     if app.board.find(&id).is_some() {
         return Err(Refusal::conflict("it still runs"));
     }
-    let known = id.clone();
-    off_thread(move || History::ours().and_then(|history| history.one(&known))).await?.ok_or_else(none)?;
+    let id = past(id).await?.entry.instance_id;
     let (executable, limit) = (Arc::clone(&app.executable), app.limit);
     // As a process of its own: whatever it is started with or leaves behind is not ours.
     let output = off_thread(move || {
@@ -287,7 +228,7 @@ async fn clear_lines(State(app): State<App>, Path(id): Path<String>, headers: He
     app.forward(&id, Method::POST, "logs/clear".to_owned(), None, &headers).await
 }
 
-/// The log, and what comes: the events `log-lines`, `log-ended` and `log-failed`.
+/// The log, and what comes: the events `log-lines`, `log-begun` (a line without its end), `log-ended` and `log-failed`.
 #[utoipa::path(get, path = "/api/instances/{id}/logs/stream", params(("id" = String, Path), Tail),
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 404, body = Refused)))]
 async fn log_stream(
@@ -296,13 +237,9 @@ async fn log_stream(
     tail: Result<Query<Tail>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(Tail { tail }) = tail?;
-    let live = app.board.find(&id).map(|(entry, _)| entry);
-    let entry = match &live {
-        Some(entry) => entry.clone(),
-        None => off_thread(move || History::ours().and_then(|history| history.one(&id))).await?.ok_or_else(none)?.entry,
-    };
-    let path = log_of(entry)?;
-    let source = logs::Source { path, live, tail: tail.unwrap_or(TAIL).min(MOST_TAIL) };
+    let (entry, is_live) = app.entry(id).await?;
+    let path = log_of(&entry)?;
+    let source = logs::Source { path, live: is_live.then_some(entry), tail: tail.unwrap_or(TAIL).min(MOST_TAIL) };
     Ok(events(Body::from_stream(logs::stream(&app.log_places, source, app.board.hub.over())?)))
 }
 
@@ -310,17 +247,14 @@ async fn log_stream(
 #[utoipa::path(get, path = "/api/instances/{id}/logs/text", params(("id" = String, Path)),
     responses((status = 200, content_type = "text/plain", body = String), (status = 404, body = Refused)))]
 async fn log_text(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let entry = match app.board.find(&id) {
-        Some((entry, _)) => entry,
-        None => off_thread(move || History::ours().and_then(|history| history.one(&id))).await?.ok_or_else(none)?.entry,
-    };
-    let stream = logs::whole(&app.log_places, log_of(entry)?, app.board.hub.over())?;
+    let (entry, _) = app.entry(id).await?;
+    let stream = logs::whole(&app.log_places, log_of(&entry)?, app.board.hub.over())?;
     let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))];
     Ok((headers, Body::from_stream(stream)).into_response())
 }
 
-fn log_of(entry: Entry) -> Result<PathBuf, Refusal> {
-    entry.log_path.map(PathBuf::from).or_else(|| log::path_of(&entry.instance_id)).ok_or_else(none)
+fn log_of(entry: &Entry) -> Result<PathBuf, Refusal> {
+    entry.log_path.as_ref().map(PathBuf::from).or_else(|| log::path_of(&entry.instance_id)).ok_or_else(none)
 }
 
 /// The screen of an instance as it is now.
@@ -381,7 +315,7 @@ async fn link(
     let page =
         format!("<!doctype html><meta http-equiv=\"refresh\" content=\"0;url={url}\"><a href=\"{url}\">wrap</a>\n");
     let name = format!("open-{}.html", &uuid::Uuid::new_v4().simple().to_string()[..8]);
-    let file = app.seat.write_beside(&name, page.as_bytes()).map_err(|error| internal(&error.to_string()))?;
+    let file = app.seat.write(&name, page.as_bytes()).map_err(|error| internal(&error.to_string()))?;
     app.codes.is_in(&code, file.clone());
     let codes = Arc::clone(&app.codes);
     tokio::spawn(async move {
@@ -399,7 +333,25 @@ fn said_of(output: &Output) -> String {
     if said.is_empty() { ended() } else { said.to_owned() }
 }
 
+/// One that has ended, by its id or short id.
+async fn past(id: String) -> Result<Past, Refusal> {
+    let found = off_thread(move || {
+        let history = History::ours()?;
+        let by_short_id = || history.all().0.into_iter().find(|past| past.entry.short_id() == id);
+        history.one(&id).or_else(by_short_id)
+    });
+    found.await?.ok_or_else(none)
+}
+
 impl App {
+    /// The entry of one that is registered, or that has ended; and whether it is registered.
+    async fn entry(&self, id: String) -> Result<(Entry, bool), Refusal> {
+        match self.board.find(&id) {
+            Some((entry, _)) => Ok((entry, true)),
+            None => Ok((past(id).await?.entry, false)),
+        }
+    }
+
     async fn forward(
         &self,
         id: &str,

@@ -63,7 +63,7 @@ fn find(word: &str) -> anyhow::Result<Option<Process>> {
         let port: u16 = port.parse().with_context(|| format!("`{}` is no port", visible(word)))?;
         let listening: Vec<Listener> =
             ports::listeners(None).into_iter().filter(|listener| listener.port == port).collect();
-        let found = holder(&listening);
+        let found = ports::holder(&listening);
         if found.is_none() {
             let whose = if listening.is_empty() { "nothing listens on" } else { "another user listens on" };
             eprintln!("wrap: {whose} port `{port}`; `ss -ltnp` shows what listens where");
@@ -76,17 +76,6 @@ fn find(word: &str) -> anyhow::Result<Option<Process>> {
         eprintln!("wrap: there is no process `{pid}`");
     }
     Ok(found)
-}
-
-/// Of those that hold one of these sockets, the one that the others come from.
-fn holder(listening: &[Listener]) -> Option<Process> {
-    if listening.is_empty() {
-        return None;
-    }
-    let holds = |one: &Process| !ports::of_tree(&[one.pid], listening).is_empty();
-    let holders: Vec<Process> = process::all().into_iter().filter(|one| !one.is_dead() && holds(one)).collect();
-    let is_first = |one: &&Process| !holders.iter().any(|other| other.pid == one.parent);
-    holders.iter().find(is_first).cloned()
 }
 
 /// Refuses what is not ours to keep, or is kept already.

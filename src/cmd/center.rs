@@ -131,11 +131,8 @@ fn stop() -> anyhow::Result<ExitCode> {
         handle.signal(Signal::TERM)?;
         let limit = Timespec::try_from(ENDS).unwrap_or(Timespec { tv_sec: 5, tv_nsec: 0 });
         if poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&limit))? == 0 {
-            bail!(
-                "the control center (pid {}) was asked to end and has not, within {} s",
-                listening.pid,
-                ENDS.as_secs()
-            );
+            let (pid, seconds) = (listening.pid, ENDS.as_secs());
+            bail!("the control center has not ended within {seconds} s; `kill -9 {pid}` ends it, no command needs it");
         }
     }
     print(&format!("stopped the control center (pid {})\n", listening.pid))?;

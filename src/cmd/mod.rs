@@ -32,11 +32,19 @@ const USAGE: u8 = 2;
 /// The exit code of a verb that waited for something in vain.
 const TIMED_OUT: u8 = 4;
 
+/// The exit code of a verb that Ctrl-C ended, as shells count: 128 and SIGINT.
+const INTERRUPTED: i32 = 130;
+
 /// Writes a verb's data. A reader that has seen enough (`wrap list | head -1`) is no error.
 fn print(text: &str) -> io::Result<()> {
+    print_on(text).map(drop)
+}
+
+/// The same for a verb that goes on: `false` where nobody reads any more.
+fn print_on(text: &str) -> io::Result<bool> {
     let mut stdout = io::stdout();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true),
     }
 }

@@ -1,6 +1,6 @@
 //! `wrap stop`: ends instances and everything that they started.
 
-use super::{USAGE, instance, print};
+use super::{INTERRUPTED, USAGE, instance, print};
 use crate::api::{self, Method};
 use crate::cli::StopArgs;
 use crate::registry::entry::Entry;
@@ -18,9 +18,6 @@ use std::time::Duration;
 /// How long a keeper may take to answer: the longest grace that can be configured, for the command and for what it
 /// left behind, and a little more. Nobody has to wait for it: Ctrl-C leaves the keeper to it.
 const ANSWER: Duration = Duration::from_hours(49);
-
-/// The exit code of a verb that Ctrl-C ended, as shells count: 128 and SIGINT.
-const INTERRUPTED: i32 = 130;
 
 /// What a keeper answers when nothing is left.
 #[derive(Debug, Default, Deserialize)]

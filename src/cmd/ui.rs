@@ -39,7 +39,11 @@ pub fn run(args: &UiArgs) -> anyhow::Result<ExitCode> {
         .send(json!({ "file": !args.print }).to_string())
         .with_context(|| format!("the control center at `{}` does not answer", listening.url))?;
     if response.status() != 200 {
-        bail!("the control center at `{}` answered {}", listening.url, response.status());
+        bail!(
+            "the control center at `{}` answered {}; `wrap center --stop` ends it, `wrap ui` starts another",
+            listening.url,
+            response.status()
+        );
     }
     let link: Link = serde_json::from_str(&response.body_mut().read_to_string()?)?;
     // A browser's arguments are for every user of the machine to read: it gets the name of a file that is not.

@@ -2,7 +2,7 @@
 //! the directories are watched, and those who only hang are found by a look every ten seconds.
 
 use super::list::text;
-use super::print;
+use super::{INTERRUPTED, print, print_on};
 use crate::cli::{Format, ListArgs};
 use crate::ping;
 use crate::registry::Registry;
@@ -13,7 +13,7 @@ use signal_hook::consts::{SIGTSTP, SIGWINCH};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::fmt::Write as _;
-use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, IsTerminal as _};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -28,9 +28,6 @@ const TOGETHER: Duration = Duration::from_millis(50);
 /// Of a screen that is drawn on, line by line without a break, and given back as it was.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
-
-/// The exit code of a verb that Ctrl-C ended, as shells count.
-const INTERRUPTED: i32 = 130;
 
 /// Shows it until Ctrl-C, or until nobody reads any more.
 pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
@@ -54,14 +51,14 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         if on_terminal {
             draw(&text)?;
         } else if args.json || args.format == Format::Json {
-            // A line each time, for programs that read lines.
-            let value: serde_json::Value = serde_json::from_str(&text)?;
-            if !write(&format!("{value}\n"))? {
+            // A line each time, for programs that read lines; within a text of JSON no line breaks.
+            let line: String = text.lines().map(str::trim_start).collect();
+            if !print_on(&format!("{line}\n"))? {
                 return Ok(ExitCode::SUCCESS);
             }
         } else if text != last {
             let gap = if last.is_empty() { "" } else { "\n" };
-            if !write(&format!("{gap}{text}"))? {
+            if !print_on(&format!("{gap}{text}"))? {
                 return Ok(ExitCode::SUCCESS);
             }
             last = text;
@@ -88,15 +85,6 @@ fn draw(text: &str) -> io::Result<()> {
     }
     drawn.push_str("\x1b[J");
     print(&drawn)
-}
-
-/// `false` where nobody reads any more.
-fn write(text: &str) -> io::Result<bool> {
-    let mut stdout = io::stdout();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        written => written.map(|()| true),
-    }
 }
 
 /// Something comes out whenever the list may be another.

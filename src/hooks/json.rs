@@ -13,16 +13,13 @@ const DEPTH: usize = 127;
 pub(super) fn encode(value: &Value) -> Result<String, String> {
     let mut text = String::new();
     push(value, 0, &mut text)?;
-    Ok(text)
+    if text.len() > TEXT_BYTES { Err(too_large()) } else { Ok(text) }
 }
 
 fn push(value: &Value, depth: usize, text: &mut String) -> Result<(), String> {
     // A table that is in itself, or twice in each of many, has no end.
     if depth > DEPTH || text.len() > TEXT_BYTES {
-        return Err(format!(
-            "too large for JSON: {DEPTH} tables within each other and {} MiB at most",
-            TEXT_BYTES >> 20
-        ));
+        return Err(too_large());
     }
     match value {
         Value::Nil => text.push_str("null"),
@@ -48,7 +45,7 @@ fn push_table(table: &Table, depth: usize, text: &mut String) -> Result<(), Stri
         let (name, value) = pair.map_err(|error| error.to_string())?;
         names += 1;
         if object.len() + text.len() > TEXT_BYTES {
-            return Err(format!("too large for JSON: {} MiB at most", TEXT_BYTES >> 20));
+            return Err(too_large());
         }
         let name = match &name {
             Value::String(name) => name.to_string_lossy(),
@@ -77,6 +74,10 @@ fn push_table(table: &Table, depth: usize, text: &mut String) -> Result<(), Stri
         text.push('}');
     }
     Ok(())
+}
+
+fn too_large() -> String {
+    format!("too large for JSON: {DEPTH} tables within each other and {} MiB at most", TEXT_BYTES >> 20)
 }
 
 fn quote(value: &str, text: &mut String) {

@@ -3,14 +3,14 @@
 
 use super::files::{self, Script};
 use crate::error::{Error, reason};
-use crate::registry::{dir, now_ms};
+use crate::registry::{dir, now_ms, own};
 use crate::sys::lock::lock_byte;
 use crate::{files as bounded, paths};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -266,22 +266,15 @@ impl Store {
         let state = self.path.parent().unwrap_or(Path::new("/"));
         drop(dir::make_all(state)?);
         let path = self.path.with_extension("lock");
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-        let file = options.open(&path).map_err(|error| Error::file("open", &path, error))?;
+        let file = own::open_to_lock(&path)?;
         lock_byte(&file, 0).map_err(|error| Error::file("lock", &path, error))?;
         Ok(file)
     }
 
-    /// 0600, and whole or not at all.
     fn write(&self, trusted: Vec<Word>) -> Result<(), Error> {
-        let failed = |error: io::Error| Error::file("write", &self.path, error);
-        let json = serde_json::to_vec_pretty(&Content { trusted }).map_err(|error| failed(error.into()))?;
-        let state = self.path.parent().unwrap_or(Path::new("/"));
-        let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(state).map_err(failed)?;
-        file.write_all(&json).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-        file.persist(&self.path).map_err(|error| failed(error.error))?;
-        Ok(())
+        let json =
+            serde_json::to_vec_pretty(&Content { trusted }).map_err(|error| Error::Message(error.to_string()))?;
+        own::replace(&self.path, &json)
     }
 }
 

@@ -1,14 +1,14 @@
 //! Where the control center listens, and what one must show to it: two files beside the entries, for this user alone.
 
-use super::{Registry, dir, file, now_ms};
+use super::{Registry, dir, file, now_ms, own};
 use crate::error::Error;
 use crate::sys::process;
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, FlockOperation, flock, unlinkat};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -114,17 +114,18 @@ impl Seat {
         found.and_then(|json| serde_json::from_slice::<Listening>(&json).ok()).as_ref() == Some(listening)
     }
 
-    /// Writes a file for this user alone beside the others.
-    pub fn write_beside(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
-        self.write(name, bytes)?;
-        Ok(self.registry.root().join(name))
+    /// Writes a file beside the others; where the directory vanished, it is made again.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
+        drop(dir::make(self.registry.root())?);
+        let path = self.registry.root().join(name);
+        own::replace(&path, bytes).map(|()| path)
     }
 
     /// Says where the center listens, and what opens it: the token first, so that who finds the one has the other.
     pub fn announce(&self, listening: &Listening, token: &str) -> Result<(), Error> {
         let json = serde_json::to_vec(listening).map_err(|error| Error::Message(error.to_string()))?;
         self.write(TOKEN, token.as_bytes())?;
-        self.write(LISTENING, &json)
+        self.write(LISTENING, &json).map(drop)
     }
 
     /// Takes both away, unless they are another's by now.
@@ -138,26 +139,12 @@ impl Seat {
             let _ = unlinkat(&dir, name, AtFlags::empty());
         }
     }
-
-    /// 0600 from the moment of opening, and whole or not at all.
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        let root = self.registry.root();
-        let path = root.join(name);
-        let failed = |error: io::Error| Error::file("write", &path, error);
-        drop(dir::make(root)?);
-        let mut file = tempfile::Builder::new().prefix(file::TEMPORARY).tempfile_in(root).map_err(failed)?;
-        file.write_all(bytes).map_err(failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
-        Ok(())
-    }
 }
 
 /// The lock of the place; `None` where another process holds it.
 fn lock(registry: &Registry) -> Result<Option<File>, Error> {
     let path = registry.root().join(LOCK);
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    let file = options.open(&path).map_err(|error| Error::file("open", &path, error))?;
+    let file = own::open_to_lock(&path)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),

@@ -1,16 +1,16 @@
 //! What has ended: one file for each of the last runs, beside their logs in the directory of state.
 
-use super::dir;
 use super::entry::Entry;
-use super::file::{self, CORRUPT, Content, MAX_ENTRY, TEMPORARY};
+use super::file::{self, CORRUPT, Content, MAX_ENTRY};
 pub use super::past::{End, Past, find, since_start};
 use super::store::shortened;
+use super::{dir, own};
 use crate::error::Error;
 use crate::paths;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{self, AtFlags};
 use std::fs::DirBuilder;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -59,18 +59,14 @@ impl History {
             past.entry = shortened(&past.entry);
             json = serde_json::to_vec(&past).map_err(|error| failed(error.into()))?;
         }
-        let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(self.runs()).map_err(failed)?;
-        file.write_all(&json).map_err(failed)?;
-        // No fsync: a power failure may take the last line of a history.
-        if past.end.lost {
-            match file.persist_noclobber(&path) {
-                Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {}
-                written => drop(written.map_err(|error| failed(error.error))?),
-            }
-        } else {
-            file.persist(&path).map_err(|error| failed(error.error))?;
+        // Without an fsync: a power failure may take the last line of a history.
+        if !past.end.lost {
+            return own::replace(&path, &json);
         }
-        Ok(())
+        match own::staged(&path, &json).map_err(failed)?.persist_noclobber(&path) {
+            Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(failed(error.error)),
+            _ => Ok(()),
+        }
     }
 
     /// All of them, the one that was started last first, and a sentence for each file that could not be read.

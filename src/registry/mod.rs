@@ -6,6 +6,7 @@ pub mod entry;
 mod file;
 pub mod health;
 pub mod history;
+pub(crate) mod own;
 mod past;
 mod probe;
 mod socket;
@@ -16,8 +17,7 @@ use crate::error::Error;
 use crate::paths;
 use crate::sys::lock;
 use entry::Entry;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -131,9 +131,7 @@ impl Registry {
     /// Waits until no other process holds the lock of this name and number, and holds it as long as the file is open.
     pub fn lock(&self, name: &str, number: u64) -> Result<File, Error> {
         let path = self.root.join(format!("{name}.lock"));
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-        let file = options.open(&path).map_err(|error| Error::file("open", &path, error))?;
+        let file = own::open_to_lock(&path)?;
         lock::lock_byte(&file, number).map_err(|error| Error::file("lock", &path, error))?;
         Ok(file)
     }

@@ -1,14 +1,14 @@
 //! Entries on disk: written whole, read without trust, removed only when proved to be the one that was meant.
 
-use super::dir;
 use super::entry::Entry;
-use super::file::{ASIDE, CORRUPT, Content, MAX_ENTRY, TEMPORARY, file_name, is_entry, names, open, prune, read, take};
+use super::file::{ASIDE, CORRUPT, Content, MAX_ENTRY, file_name, is_entry, names, open, prune, read, take};
 use super::{Found, Listing, Registry, Standing, now_ms};
+use super::{dir, own};
 use crate::error::{Error, reason};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, FlockOperation};
 use rustix::io::Errno;
-use std::io::{self, Write as _};
+use std::io;
 use uuid::Uuid;
 
 /// Of a command line that would make the entry larger than that, so many characters are kept of each part …
@@ -38,11 +38,8 @@ impl Registry {
             return Err(failed(io::Error::other("the entry would be larger than 1 MiB")));
         }
         self.make()?;
-        let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(self.instances()).map_err(failed)?;
-        file.write_all(&json).map_err(failed)?;
-        // No fsync: an entry means nothing after a crash of the system, whose boot id it carries.
-        file.persist(&path).map_err(|error| failed(error.error))?;
-        Ok(())
+        // Without an fsync: an entry means nothing after a crash of the system, whose boot id it carries.
+        own::replace(&path, &json)
     }
 
     /// Removes the entry if the file there still has its instance id and pid. `false` where it has not.

@@ -1,6 +1,7 @@
 //! The sockets that listen, and which processes hold them.
 
 use super::proc_net::{self, decimal};
+use super::process::{self, Process};
 use super::sock_diag;
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, Dir, FileType, Mode, OFlags};
@@ -51,6 +52,18 @@ pub fn of_tree(pids: &[u32], listeners: &[Listener]) -> Vec<Listener> {
         let _ = sockets_of(pid, &mut held);
     }
     listeners.iter().filter(|listener| held.contains(&listener.inode)).cloned().collect()
+}
+
+/// Of the processes that hold one of these sockets, the one that the others come from; `None` where they are another
+/// user's, whose descriptors we may not see.
+pub fn holder(listening: &[Listener]) -> Option<Process> {
+    if listening.is_empty() {
+        return None;
+    }
+    let holds = |one: &Process| !of_tree(&[one.pid], listening).is_empty();
+    let holders: Vec<Process> = process::all().into_iter().filter(|one| !one.is_dead() && holds(one)).collect();
+    let is_first = |one: &&Process| !holders.iter().any(|other| other.pid == one.parent);
+    holders.iter().find(is_first).cloned()
 }
 
 /// The user whose listener a connection to `address` reaches; `None` where nobody listens there.

@@ -1,6 +1,6 @@
 //! Who gets nothing from the control center: foreign pages, foreign users, and those who never finish.
 
-use crate::harness::{Center, DEADLINE, Sandbox, Server};
+use crate::harness::{Center, DEADLINE, RECHECK, Sandbox, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use std::io::{Read, Write};
@@ -192,10 +192,11 @@ fn who_is_too_slow_is_closed() {
         let _ = stream.read_to_end(&mut seen);
     }
     assert!(String::from_utf8_lossy(&seen).contains("408"), "the body that did not come was told so");
-    // Not read, or it would be no longer deaf: the center's own descriptors tell. One is that of `events`.
+    // Not read, or it would be no longer deaf: the center's own descriptors tell, of which there is no event. One is that
+    // of `events`.
     while open_files(center.pid) > before + 1 {
         assert!(begun.elapsed() < DEADLINE, "a reader that took nothing is still served after {:?}", begun.elapsed());
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(RECHECK);
     }
     drop(deaf);
     assert_eq!(center.call("GET", "/health", "", "").0, 200);

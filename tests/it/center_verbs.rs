@@ -142,7 +142,9 @@ fn a_watched_list_changes_by_itself_with_a_center_and_without() {
     let mut lines = sandbox.wrap(["list", "--watch", "--json"]).start();
     lines.wait_for("[]\n");
     sandbox.wrap(["-d", "-n", "shop", "sleep", "1000"]).piped().expect_code(0);
-    lines.wait_for("\"projectName\":\"shop\"");
+    // The entry's fields in their order, as in the plain list.
+    lines.wait_for("[{\"instanceId\": ");
+    lines.wait_for("\"projectName\": \"shop\"");
     signal(lines.pid(), libc::SIGINT);
     lines.close_stdin();
     lines.finish();

@@ -208,17 +208,20 @@ fn a_trusted_project_decides_about_what_was_left_behind_and_its_hooks_come_last(
 fn a_start_waits_for_a_port_as_long_as_it_said_and_no_longer() {
     let port = crate::harness::Server::unused_port();
     let sandbox = Sandbox::new();
+    // It says so itself once it has taken longer than any other hook may.
     let hook = format!(
-        "wrap.on('start', {{timeout = 15}}, function()\nwhile wrap.port_free({port}) do wrap.sleep(0.05) end\nprint('it is there')\nend)"
+        "wrap.on('start', {{timeout = 15}}, function()\nwrap.sleep(2.2)\nprint('not yet')\n\
+         while wrap.port_free({port}) do wrap.sleep(0.05) end\nprint('it is there')\nend)"
     );
     sandbox.hook("database", &hook);
     let begun = std::time::Instant::now();
-    let waiting = sandbox.wrap(["echo", "served"]).start();
-    std::thread::sleep(std::time::Duration::from_secs(3));
-    assert!(!sandbox.wrap(["list", "--all"]).piped().out().contains("served"), "longer than any other hook may");
+    let terminal = sandbox.wrap(["echo", "served"]).terminal();
+    terminal.wait_for("not yet");
     let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("bound");
-    let finished = waiting.finish().expect_code(0);
-    assert!(finished.out() == "served\n" && finished.err().contains("it is there"), "{}", finished.err());
+    let before = terminal.wait_for("it is there");
+    assert!(!before.contains("served"), "{before}");
+    terminal.wait_for("served");
+    assert_eq!(terminal.wait_end(), Ending::Code(0));
     drop(listener);
     sandbox.hook("database", "wrap.on('start', {timeout = 0.2}, function() wrap.sleep(60) end)");
     let finished = sandbox.wrap(["echo", "served"]).piped().expect_code(0);
