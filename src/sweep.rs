@@ -1,13 +1,12 @@
 //! What was left behind: found, the stale hook asked, removed.
 
-use crate::config;
 use crate::end::{Ended, Ending, end};
 use crate::error::reason;
-use crate::hooks::{Event, Hooks, Runner};
+use crate::hooks::{Event, Hooks, Runner, Wish, trust};
 use crate::registry::entry::Entry;
 use crate::registry::health::{self, Health, Status};
 use crate::registry::history::{End, History};
-use crate::registry::{Registry, now_ms};
+use crate::registry::{INSTANCE_VARIABLE, Registry, now_ms};
 use crate::render::visible;
 use crate::sys::process;
 use std::collections::{HashMap, HashSet};
@@ -18,9 +17,6 @@ use std::time::Duration;
 
 /// From the request to end to the kill, as wherever wrap ends a command.
 pub const GRACE: Duration = Duration::from_secs(5);
-/// Every process of an instance has it in its environment, with the instance's id.
-pub const INSTANCE_VARIABLE: &str = "WRAP_INSTANCE_ID";
-
 /// Behind the reason why the history could not be written.
 const UNREMEMBERED: &str = "`wrap list --all` will not show what has ended";
 
@@ -130,13 +126,14 @@ pub fn finish(entry: &Entry) -> Result<Ended, Unfinished> {
 /// The stale hooks, the user's and the project's, as a verdict: made when the first entry of a project is found that was
 /// left behind, because most sweeps find none.
 pub fn with_hooks() -> impl FnMut(&Entry, Status) -> Verdict {
-    let mut trusted = None;
     let mut runners: HashMap<String, Option<Runner>> = HashMap::new();
     move |entry, status| {
         let runner = runners.entry(entry.project_root.clone()).or_insert_with(|| {
-            let trusted = trusted.get_or_insert_with(|| config::load(None).0.trusted);
-            let hooks = Hooks::find(Path::new(&entry.project_root), trusted);
-            (!hooks.is_empty()).then(|| Runner::new(hooks, Arc::new(|line| say(&line))))
+            let root = Path::new(&entry.project_root);
+            // What the project itself sets is not asked for here: its own commands say what is wrong with it.
+            let config = trust::settings(root, root).config;
+            let hooks = Hooks::find(root, &config);
+            (!hooks.is_empty()).then(|| Runner::new(hooks, Arc::new(grant)))
         });
         let said = runner.as_ref().and_then(|runner| {
             let mut instance = serde_json::to_value(entry.public()).unwrap_or_default();
@@ -145,6 +142,17 @@ pub fn with_hooks() -> impl FnMut(&Entry, Status) -> Verdict {
         });
         said.unwrap_or_else(|| without_hook(entry, status))
     }
+}
+
+/// What a hook asks of a process that only looks.
+fn grant(wish: Wish) -> Result<(), String> {
+    match wish {
+        Wish::Say(line) => say(&line),
+        // The desktop shows it; there is no terminal of the instance's.
+        Wish::Notify { .. } => {}
+        Wish::Send(_) | Wish::Stop => return Err("nothing of it runs any more".to_owned()),
+    }
+    Ok(())
 }
 
 /// A line for the user. A standard error that takes nothing must not turn it into a panic.

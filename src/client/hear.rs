@@ -1,9 +1,9 @@
 //! What the keeper says, and what the client does about it.
 
-use super::{Client, Errand, Outcome, launch, tell};
+use super::{Client, Errand, Outcome, launch, notification, tell};
 use crate::registry::entry::Mode;
 use crate::sys::{inherited, memory, signal};
-use crate::wire::{Decoder, Ended, Failed, Frame, Kind, Stream};
+use crate::wire::{Decoder, Ended, Failed, Frame, Kind, Notification, Stream};
 use std::io;
 
 impl Client {
@@ -78,6 +78,7 @@ impl Client {
                 self.under_way = self.under_way.saturating_sub(count);
             }
             Kind::Notice => self.say(&frame.text()),
+            Kind::Notify => self.notify(frame),
             Kind::Undo => {
                 if let Some(terminal) = &mut self.terminal {
                     terminal.set_undo(frame.payload);
@@ -127,6 +128,16 @@ impl Client {
     pub(super) fn give_terminal_back(&mut self) {
         if let Some(terminal) = &mut self.terminal {
             terminal.give_back();
+        }
+    }
+
+    /// News, for a terminal that is ours in this moment.
+    fn notify(&mut self, frame: &Frame) {
+        let is_shown = self.terminal.is_some() && rustix::termios::isatty(rustix::stdio::stdout());
+        if let Ok(news) = frame.json::<Notification>()
+            && is_shown
+        {
+            self.outputs.tell(&notification::sequence(&news));
         }
     }
 

@@ -10,6 +10,7 @@ mod input;
 mod job;
 mod launch;
 mod leave;
+mod notification;
 mod orphan;
 mod outputs;
 mod tell;

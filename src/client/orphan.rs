@@ -3,9 +3,9 @@
 use super::tell::tell;
 use super::{Client, Errand, Outcome, Plan, launch};
 use crate::end::{self, Ending};
+use crate::registry::INSTANCE_VARIABLE;
 use crate::registry::history::{End, History, since_start};
 use crate::registry::{Registry, now_ms};
-use crate::sweep::INSTANCE_VARIABLE;
 use crate::sys::process;
 use crate::wire::Ended;
 use rustix::process::{WaitOptions, WaitStatus, wait};

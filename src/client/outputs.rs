@@ -49,6 +49,11 @@ impl Outputs {
         true
     }
 
+    /// Writes something of ours to standard output, behind what waits there. It does not count as taken.
+    pub fn tell(&mut self, bytes: &[u8]) {
+        self.out.queue.write(bytes);
+    }
+
     /// The command has closed its standard output: so do we, after what waits. Where that is standard error, too, it
     /// stays open: our own lines go there.
     pub fn end_out(&mut self) {

@@ -4,6 +4,7 @@ use super::print;
 use crate::center::{Center, PORT, Unable};
 use crate::cli::CenterArgs;
 use crate::config::{self, Center as Configured};
+use crate::config::{Loaded, NOT_TRUSTED};
 use crate::error::Error;
 use crate::registry::center::{Listening, running};
 use crate::render::visible;
@@ -56,7 +57,7 @@ fn said(listening: &Listening) -> String {
 
 /// The port of the configuration, else the usual one.
 pub(super) fn port() -> u16 {
-    let (config, warnings) = config::load(None);
+    let Loaded { config, warnings, .. } = config::load(None, NOT_TRUSTED);
     for warning in warnings {
         eprintln!("wrap: {warning}");
     }

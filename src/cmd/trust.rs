@@ -2,6 +2,7 @@
 
 use super::print;
 use crate::cli::TrustArgs;
+use crate::config::PROJECT_FILE;
 use crate::error::reason;
 use crate::hooks::trust::{Bundle, DIRECTORY, Standing, Store, Word};
 use crate::project;
@@ -30,7 +31,10 @@ pub fn run(args: &TrustArgs) -> anyhow::Result<ExitCode> {
         return revoke(&store, &root);
     }
     let Some(bundle) = Bundle::read(&root).map_err(|why| anyhow!("nothing is trusted: {why}"))? else {
-        print(&format!("`{}` brings nothing that would run (no `{DIRECTORY}/`)\n", shown(&root)))?;
+        print(&format!(
+            "`{}` brings nothing that would run (no `{DIRECTORY}/`, and nothing in a `{PROJECT_FILE}` that asks for it)\n",
+            shown(&root)
+        ))?;
         return Ok(ExitCode::SUCCESS);
     };
     if args.show {
@@ -42,7 +46,7 @@ pub fn run(args: &TrustArgs) -> anyhow::Result<ExitCode> {
     }
     let mut text = format!("trusted `{}`, as it is now:\n", shown(bundle.root()));
     for item in bundle.files() {
-        writeln!(text, "  {DIRECTORY}/{} ({} bytes)", visible(&item.name), item.bytes.len())?;
+        writeln!(text, "  {} ({} bytes)", visible(&item.name), item.bytes.len())?;
     }
     print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -77,7 +81,7 @@ fn show(store: &Store, bundle: &Bundle) -> anyhow::Result<ExitCode> {
     };
     let mut text = format!("{}: {standing}\n", shown(bundle.root()));
     for item in bundle.files() {
-        writeln!(text, "\n--- {DIRECTORY}/{}", visible(&item.name))?;
+        writeln!(text, "\n--- {}", visible(&item.name))?;
         for line in String::from_utf8_lossy(&item.bytes).lines() {
             writeln!(text, "{}", line.split('\t').map(visible).collect::<Vec<_>>().join("\t"))?;
         }

@@ -10,7 +10,7 @@ use crate::sys::desktop;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::json;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 /// How long the control center may take to answer.
@@ -47,7 +47,7 @@ pub fn run(args: &UiArgs) -> anyhow::Result<ExitCode> {
     }
     let link: Link = serde_json::from_str(&response.body_mut().read_to_string()?)?;
     // A browser's arguments are for every user of the machine to read: it gets the name of a file that is not.
-    let opened = link.file.is_some_and(|file| desktop::open(format!("file://{file}").as_ref()));
+    let opened = link.file.is_some_and(|file| desktop::open(format!("file://{file}").as_ref(), &Command::spawn));
     print(&if opened { format!("opened {}\n", listening.url) } else { format!("{}\n", link.url) })?;
     Ok(ExitCode::SUCCESS)
 }

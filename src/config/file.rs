@@ -1,21 +1,33 @@
 //! One settings file: its keys as a table, and what is said of a key that cannot be used.
 
-use super::{Center, Config, Leftovers, OnHangup};
+use super::{Center, Config, Leftovers, Loaded, Named, OnHangup, SHIPPED, Trusts};
 use crate::files::{self, MANIFEST_BYTES};
 use crate::keys;
 use crate::paths::home;
+use serde_json::Value as Json;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 /// Who wrote a file, and so what it may set.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
     /// `config.toml` in the user's own directory.
     User,
     /// `wrap.toml` in a directory that may have come from anywhere.
-    Project,
+    Project(Trusts<'a>),
+}
+
+/// Who may set a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// The user's own file only.
+    User,
+    /// A project's file too, where its user has trusted it: it can run or reach something.
+    Trusted,
+    /// Every project's file too.
+    Anyone,
 }
 
 /// Warnings of one file; the rest is counted. A file of another format under our name would fill the terminal.
@@ -35,62 +47,77 @@ const ALIKE: f64 = 0.8;
 /// What `center` and `WRAP_CENTER` take, completing "must be …".
 pub(super) const CENTER_TAKES: &str = "`off` or the `http://` address of a server on this machine";
 
+/// What `hooks` takes, completing "must be …".
+const HOOKS_TAKES: &str = "a list of hooks that ship with wrap (`docker-cleanup`, `dotenv`, `free-port`, `log-errors`, \
+                           `notify`, `open-browser`, `slack`, `wait-for`), each a name or `{ name = …, OPTION = … }`";
+
 /// One key of the files.
-struct Key {
-    name: &'static str,
-    /// Whether a project's wrap.toml may set it: only what can neither run nor reach anything.
-    project: bool,
+pub(super) struct Key {
+    pub name: &'static str,
+    pub who: Who,
     /// What value it takes, completing "must be …".
-    takes: &'static str,
+    pub takes: &'static str,
     /// Sets it; `None` where the value is not of that kind.
     set: fn(&mut Config, &DeValue) -> Option<()>,
 }
 
-/// A key that only the user's own file may set.
-const fn mine(name: &'static str, takes: &'static str, set: fn(&mut Config, &DeValue) -> Option<()>) -> Key {
-    Key { name, project: false, takes, set }
+type Set = fn(&mut Config, &DeValue) -> Option<()>;
+
+const fn mine(name: &'static str, takes: &'static str, set: Set) -> Key {
+    Key { name, who: Who::User, takes, set }
 }
 
-/// A key that a project may set too.
-const fn anyone(name: &'static str, takes: &'static str, set: fn(&mut Config, &DeValue) -> Option<()>) -> Key {
-    Key { name, project: true, takes, set }
+const fn trusted(name: &'static str, takes: &'static str, set: Set) -> Key {
+    Key { name, who: Who::Trusted, takes, set }
+}
+
+const fn anyone(name: &'static str, takes: &'static str, set: Set) -> Key {
+    Key { name, who: Who::Anyone, takes, set }
 }
 
 /// Every key, in the order of the documentation.
-static KEYS: &[Key] = &[
+pub(super) static KEYS: &[Key] = &[
     anyone("name", "a text", |config, value| name(value).map(|name| config.name = Some(name))),
     anyone("port", "a number from 1 to 65535", |config, value| port(value).map(|port| config.port = Some(port))),
     anyone("ready_pattern", "a text that the app prints when it is ready", |config, value| {
         text(value).map(|text| config.ready.pattern = Some(text))
     }),
-    mine("ready_timeout", SECONDS_TAKES, |config, value| seconds(value).map(|time| config.ready.timeout = time)),
-    mine("health_path", "a path of the app that begins with `/`", |config, value| {
+    trusted("ready_timeout", SECONDS_TAKES, |config, value| seconds(value).map(|time| config.ready.timeout = time)),
+    trusted("health_path", "a path of the app that begins with `/`", |config, value| {
         request_path(value).map(|path| config.health_path = Some(path))
     }),
-    mine("env_files", "a list of paths, as seen from the project's root", |config, value| {
+    trusted("env_files", "a list of paths, as seen from the project's root", |config, value| {
         paths(value).map(|paths| config.env_files = paths)
     }),
-    mine("on_hangup", "`end` or `keep`", |config, value| {
+    trusted("on_hangup", "`end` or `keep`", |config, value| {
         word(value, &[("end", OnHangup::End), ("keep", OnHangup::Keep)]).map(|word| config.on_hangup = word)
     }),
-    mine("leftovers", "`stop`, `keep` or `stop-all`", |config, value| {
+    trusted("leftovers", "`stop`, `keep` or `stop-all`", |config, value| {
         let words = [("stop", Leftovers::Stop), ("keep", Leftovers::Keep), ("stop-all", Leftovers::StopAll)];
         word(value, &words).map(|word| config.leftovers = word)
     }),
-    mine("grace", SECONDS_TAKES, |config, value| seconds(value).map(|time| config.grace = time)),
+    trusted("grace", SECONDS_TAKES, |config, value| seconds(value).map(|time| config.grace = time)),
     mine("detach_keys", "`off`, or a key with Ctrl and a character, as in `ctrl-\\ d`", |config, value| {
         let text = value.as_str()?;
         config.detach_keys = if text == "off" { None } else { Some(keys::pair(text)?) };
         Some(())
     }),
     mine("center", CENTER_TAKES, |config, value| value.as_str().and_then(center).map(|center| config.center = center)),
+    trusted("hooks", HOOKS_TAKES, |config, value| {
+        for named in hooks(value)? {
+            config.hooks.retain(|known| known.name != named.name);
+            config.hooks.push(named);
+        }
+        Some(())
+    }),
     mine("trusted", "a list of directories, each absolute or below `~/`", |config, value| {
         directories(value).map(|dirs| config.trusted = dirs)
     }),
 ];
 
 /// Puts what the file at `path` sets into `config`.
-pub(super) fn apply(path: &Path, source: Source, config: &mut Config, warnings: &mut Vec<String>) {
+pub(super) fn apply(path: &Path, source: Source<'_>, loaded: &mut Loaded) {
+    let Loaded { config, warnings, sources } = loaded;
     let content = match files::read_bounded(path, MANIFEST_BYTES) {
         Ok(Some(content)) => content,
         Ok(None) => return,
@@ -111,9 +138,23 @@ pub(super) fn apply(path: &Path, source: Source, config: &mut Config, warnings: 
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     let mut refused = Vec::new();
+    let mut untrusted = Vec::new();
+    let trusted = match source {
+        Source::Project(trusts) if entries.iter().any(|(key, _)| is_for_trusted(key.get_ref())) => {
+            trusts(path, &content, &config.trusted)
+        }
+        _ => Ok(()),
+    };
     for (key, value) in entries {
-        if let Err(why) = set(key.get_ref(), value.get_ref(), source, config) {
-            refused.push((key, why));
+        match find(key.get_ref(), source) {
+            Err(why) => refused.push((key, why)),
+            Ok(known) if trusted.is_err() && known.who == Who::Trusted => untrusted.push(known.name),
+            Ok(known) if (known.set)(config, value.get_ref()).is_none() => {
+                refused.push((key, Refused::Wrong(known.takes)));
+            }
+            Ok(known) => {
+                sources.insert(known.name, format!("{file}:{}", line(&content, key.span().start)));
+            }
         }
     }
     for (key, why) in refused.iter().take(WARNINGS) {
@@ -122,6 +163,9 @@ pub(super) fn apply(path: &Path, source: Source, config: &mut Config, warnings: 
     if refused.len() > WARNINGS {
         let more = refused.len() - WARNINGS;
         warnings.push(format!("`{file}`: {more} more of its keys are not used"));
+    }
+    if let Err(why) = trusted {
+        warnings.push(format!("`{file}`: `{}`: {why}", untrusted.join("`, `")));
     }
 }
 
@@ -152,13 +196,20 @@ impl Refused {
     }
 }
 
-/// Sets one key, or says why not.
-fn set(name: &str, value: &DeValue, source: Source, config: &mut Config) -> Result<(), Refused> {
+/// The key of this name, where the file may set it at all.
+fn find(name: &str, source: Source<'_>) -> Result<&'static Key, Refused> {
     let key = KEYS.iter().find(|key| key.name == name).ok_or(Refused::Unknown)?;
-    if source == Source::Project && !key.project {
-        return Err(Refused::NotYours);
-    }
-    (key.set)(config, value).ok_or(Refused::Wrong(key.takes))
+    let is_project = matches!(source, Source::Project(_));
+    if is_project && key.who == Who::User { Err(Refused::NotYours) } else { Ok(key) }
+}
+
+fn is_for_trusted(name: &str) -> bool {
+    KEYS.iter().any(|key| key.name == name && key.who == Who::Trusted)
+}
+
+/// Whether a file with this text sets a key that is for trusted ones.
+pub(super) fn needs_trust(text: &str) -> bool {
+    DeTable::parse(text).is_ok_and(|table| table.get_ref().keys().any(|key| is_for_trusted(key.get_ref())))
 }
 
 /// The key that a misspelt one is most like.
@@ -201,6 +252,46 @@ fn directories(value: &DeValue) -> Option<Vec<PathBuf>> {
     };
     let whole = |path: PathBuf| path.parent().is_some().then(|| path.components().collect());
     paths(value)?.into_iter().map(|text| absolute(text).and_then(whole)).collect()
+}
+
+/// Names, or tables with a name and options beside it.
+fn hooks(value: &DeValue) -> Option<Vec<Named>> {
+    let list = value.as_array().filter(|list| list.len() <= SHIPPED.len())?;
+    let named = |value: &DeValue| {
+        let (name, options) = match value {
+            DeValue::Table(table) => {
+                let mut options = json(value, 0)?;
+                options.as_object_mut()?.remove("name");
+                (table.get("name")?.get_ref().as_str()?.to_owned(), options)
+            }
+            other => (other.as_str()?.to_owned(), Json::Object(serde_json::Map::new())),
+        };
+        SHIPPED.contains(&name.as_str()).then_some(Named { name, options })
+    };
+    list.iter().map(|one| named(one.get_ref())).collect()
+}
+
+/// Tables of options within each other.
+const DEPTH: usize = 8;
+
+/// A value of TOML as JSON has it; dates are texts. `None` for what JSON cannot say.
+fn json(value: &DeValue, depth: usize) -> Option<Json> {
+    Some(match value {
+        _ if depth > DEPTH => return None,
+        DeValue::String(text) => Json::from(text.as_ref()),
+        DeValue::Integer(whole) => i64::from_str_radix(whole.as_str(), whole.radix()).ok()?.into(),
+        DeValue::Float(number) => serde_json::Number::from_f64(number.as_str().parse().ok()?)?.into(),
+        DeValue::Boolean(value) => Json::from(*value),
+        DeValue::Datetime(time) => time.to_string().into(),
+        DeValue::Array(list) => {
+            list.iter().map(|one| json(one.get_ref(), depth + 1)).collect::<Option<Vec<_>>>()?.into()
+        }
+        DeValue::Table(table) => {
+            let pairs =
+                table.iter().map(|(key, one)| Some((key.get_ref().to_string(), json(one.get_ref(), depth + 1)?)));
+            Json::Object(pairs.collect::<Option<_>>()?)
+        }
+    })
 }
 
 fn port(value: &DeValue) -> Option<u16> {

@@ -4,6 +4,8 @@
 mod file;
 
 use crate::paths;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,8 +45,23 @@ pub struct Config {
     pub detach_keys: Option<[u8; 2]>,
     /// Where instances are announced.
     pub center: Center,
+    /// The hooks that ship with wrap and are to run, each once.
+    pub hooks: Vec<Named>,
     /// The directories below which every project's own hooks are run, absolute.
     pub trusted: Vec<PathBuf>,
+}
+
+/// The hooks that ship with wrap, by name.
+pub const SHIPPED: [&str; 8] =
+    ["docker-cleanup", "dotenv", "free-port", "log-errors", "notify", "open-browser", "slack", "wait-for"];
+
+/// A hook that ships with wrap, and what it is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Named {
+    /// One of [`SHIPPED`].
+    pub name: String,
+    /// Its options, an object.
+    pub options: Json,
 }
 
 /// When the app counts as ready.
@@ -100,36 +117,65 @@ impl Default for Config {
             grace: GRACE,
             detach_keys: Some(DETACH_KEYS),
             center: Center::Default,
+            hooks: Vec::new(),
             trusted: Vec::new(),
         }
     }
 }
 
-/// The user's settings, the project's over them, `WRAP_CENTER` over both; and a whole sentence for each thing
-/// that could not be used.
-pub fn load(project_file: Option<&Path>) -> (Config, Vec<String>) {
-    let user_file = paths::config_dir().map(|dir| dir.join("config.toml"));
-    let center = env::var_os(CENTER_VARIABLE).map(|value| value.to_string_lossy().into_owned());
-    load_from(user_file.as_deref(), project_file, center.as_deref())
+/// Says whether the text of a project's file may set what only a trusted one may; `trusted` are the directories of which
+/// everything is. The error is a sentence that says why not, and what to do.
+pub type Trusts<'a> = &'a dyn Fn(&Path, &str, &[PathBuf]) -> Result<(), String>;
+
+/// Nobody has trusted anything.
+pub const NOT_TRUSTED: Trusts<'static> = &|_, _, _| Err("what else it sets is not used".to_owned());
+
+/// What is in force.
+#[derive(Debug, Default, PartialEq)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// A whole sentence for each thing that could not be used.
+    pub warnings: Vec<String>,
+    /// Where each setting comes from that is not the default, by its name: a file with a line, or a variable.
+    pub sources: BTreeMap<&'static str, String>,
 }
 
-fn load_from(user: Option<&Path>, project: Option<&Path>, center: Option<&str>) -> (Config, Vec<String>) {
-    let mut config = Config::default();
-    let mut warnings = Vec::new();
+/// The user's settings, the project's over them, `WRAP_CENTER` over both.
+pub fn load(project_file: Option<&Path>, trusts: Trusts<'_>) -> Loaded {
+    let center = env::var_os(CENTER_VARIABLE).map(|value| value.to_string_lossy().into_owned());
+    load_from(user_file().as_deref(), project_file, center.as_deref(), trusts)
+}
+
+/// Where the user's own settings are.
+pub fn user_file() -> Option<PathBuf> {
+    paths::config_dir().map(|dir| dir.join("config.toml"))
+}
+
+fn load_from(user: Option<&Path>, project: Option<&Path>, center: Option<&str>, trusts: Trusts<'_>) -> Loaded {
+    let mut loaded = Loaded::default();
     if let Some(path) = user {
-        file::apply(path, file::Source::User, &mut config, &mut warnings);
+        file::apply(path, file::Source::User, &mut loaded);
     }
     if let Some(path) = project {
-        file::apply(path, file::Source::Project, &mut config, &mut warnings);
+        file::apply(path, file::Source::Project(trusts), &mut loaded);
     }
     // An empty variable is how people unset one for a single command.
     if let Some(value) = center.filter(|value| !value.is_empty()) {
-        match file::center(value) {
-            Some(center) => config.center = center,
-            None => warnings.push(format!("{CENTER_VARIABLE} must be {}; it is ignored", file::CENTER_TAKES)),
+        if let Some(center) = file::center(value) {
+            loaded.config.center = center;
+            loaded.sources.insert("center", CENTER_VARIABLE.to_owned());
+        } else {
+            let takes = file::CENTER_TAKES;
+            loaded.warnings.push(format!("{CENTER_VARIABLE} must be {takes}; it is ignored"));
         }
     }
-    (config, warnings)
+    loaded
+}
+
+/// Whether the text of a project's file sets anything that only a trusted one may. One that cannot be read sets nothing.
+pub fn needs_trust(text: &str) -> bool {
+    file::needs_trust(text)
 }
 
 /// The project's `wrap.toml`: the nearest one from `cwd` up to `root`.
@@ -141,6 +187,7 @@ pub fn project_file(cwd: &Path, root: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
     use std::fs;
 
     fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
@@ -152,7 +199,12 @@ mod tests {
 
     fn user(text: &str) -> (Config, Vec<String>) {
         let (_dir, path) = written(text);
-        load_from(Some(&path), None, None)
+        loaded(Some(&path), None, None)
+    }
+
+    fn loaded(user: Option<&Path>, project: Option<&Path>, center: Option<&str>) -> (Config, Vec<String>) {
+        let loaded = load_from(user, project, center, NOT_TRUSTED);
+        (loaded.config, loaded.warnings)
     }
 
     #[test]
@@ -160,7 +212,7 @@ mod tests {
         let (config, warnings) = user(
             "name = 'shop'\nport = 3000\nready_pattern = 'listening'\nready_timeout = 2.5\n\
              health_path = '/up?x=1'\nenv_files = ['.env', 'config/dev.env']\non_hangup = 'keep'\nleftovers = 'stop-all'\ngrace = 0\ndetach_keys = 'ctrl-a d'\ncenter = 'http://localhost:9000/'\n\
-             trusted = ['/work', '/src/mine/']\n",
+             trusted = ['/work', '/src/mine/']\nhooks = ['notify', { name = 'wait-for', port = 5432, hosts = ['a', 'b'] }]\n",
         );
         assert_eq!(warnings, Vec::<String>::new());
         assert_eq!(
@@ -176,6 +228,10 @@ mod tests {
                 grace: Duration::ZERO,
                 detach_keys: Some([1, b'd']),
                 center: Center::Url("http://localhost:9000".into()),
+                hooks: vec![
+                    Named { name: "notify".into(), options: json!({}) },
+                    Named { name: "wait-for".into(), options: json!({ "port": 5432, "hosts": ["a", "b"] }) },
+                ],
                 trusted: vec!["/work".into(), "/src/mine".into()],
             }
         );
@@ -183,7 +239,7 @@ mod tests {
 
     #[test]
     fn nothing_written_is_nothing_said() {
-        assert_eq!(load_from(Some(Path::new("/nowhere/config.toml")), None, None), (Config::default(), Vec::new()));
+        assert_eq!(loaded(Some(Path::new("/nowhere/config.toml")), None, None), (Config::default(), Vec::new()));
         assert_eq!(user(""), (Config::default(), Vec::new()));
     }
 
@@ -230,14 +286,38 @@ mod tests {
     }
 
     #[test]
-    fn a_project_sets_three_keys_and_is_told_of_the_others() {
-        let (_a, mine) = written("port = 1\ngrace = 1\n");
-        let (_b, theirs) = written("port = 2\nname = 'web'\nready_pattern = 'up'\ngrace = 9\ncenter = 'off'\n");
-        let (config, warnings) = load_from(Some(&mine), Some(&theirs), None);
+    fn a_project_sets_three_keys_a_trusted_one_more_and_never_what_is_the_users() {
+        let (_a, mine) = written("port = 1\ngrace = 1\nhooks = ['notify', 'slack']\n");
+        let (_b, theirs) = written(
+            "port = 2\nname = 'web'\nready_pattern = 'up'\ngrace = 9\ncenter = 'off'\nhooks = [{ name = 'slack', x = 1 }]\n",
+        );
+        let trusts: Trusts = &|path, text, _| {
+            assert!(path == theirs && text.contains("grace = 9"));
+            Ok(())
+        };
+        let all = load_from(Some(&mine), Some(&theirs), None, trusts);
+        assert_eq!((all.config.grace, &all.config.center), (Duration::from_secs(9), &Center::Default));
+        assert_eq!(all.config.hooks.len(), 2);
+        assert_eq!(all.config.hooks[1], Named { name: "slack".into(), options: json!({ "x": 1 }) });
+        assert_eq!(all.warnings.len(), 1, "{:?}", all.warnings);
+        assert!(all.sources["grace"].ends_with("wrap.toml:4") && all.sources["port"].ends_with("wrap.toml:1"));
+        let (config, warnings) = loaded(Some(&mine), Some(&theirs), None);
+        assert_eq!(config.hooks.len(), 2);
         assert_eq!((config.port, config.name.as_deref(), config.grace), (Some(2), Some("web"), Duration::from_secs(1)));
         assert_eq!((config.ready.pattern.as_deref(), config.center), (Some("up"), Center::Default));
         assert_eq!(warnings.len(), 2, "{warnings:?}");
-        assert!(warnings[0].contains("wrap.toml:4`") && warnings[0].contains("config.toml"), "{warnings:?}");
+        assert!(warnings[0].contains("wrap.toml:5`") && warnings[0].contains("config.toml"), "{warnings:?}");
+        assert!(warnings[1].contains("`grace`, `hooks`") && warnings[1].contains("not used"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_hook_that_does_not_ship_is_named_with_what_was_meant() {
+        let (config, warnings) = user("hooks = ['notfy']");
+        assert_eq!((config.hooks.len(), warnings.len()), (0, 1));
+        assert!(warnings[0].contains("`docker-cleanup`"), "{warnings:?}");
+        assert_eq!(user("hooks = [{ port = 1 }]").1.len(), 1);
+        assert_eq!(user("hooks = 'notify'").1.len(), 1);
+        assert!(!needs_trust("port = 1") && needs_trust("hooks = []") && !needs_trust("[") && !needs_trust("x = 1"));
     }
 
     #[test]
@@ -250,7 +330,7 @@ mod tests {
 
     #[test]
     fn the_center_is_on_this_machine_or_it_is_not_taken() {
-        let center = |value| load_from(None, None, Some(value));
+        let center = |value| loaded(None, None, Some(value));
         for good in ["http://localhost:1/", "http://127.8.0.1", "http://[::1]:8969", "http://LOCALHOST:80/x"] {
             assert!(matches!(center(good).0.center, Center::Url(_)), "{good}");
         }
@@ -274,7 +354,7 @@ mod tests {
         assert_eq!(center("off").0.center, Center::Off);
         assert_eq!(center(""), (Config::default(), Vec::new()));
         let (_dir, path) = written("center = 'off'");
-        assert_eq!(load_from(Some(&path), None, Some("http://[::1]")).0.center, Center::Url("http://[::1]".into()));
+        assert_eq!(loaded(Some(&path), None, Some("http://[::1]")).0.center, Center::Url("http://[::1]".into()));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What a hook may look at and wait for: nothing here runs a program, writes a file or leaves the machine. What could
-//! wait is bounded by what the call has left of its time.
+//! What a hook may look at, write down and wait for: nothing here runs a program or leaves the machine. What could wait
+//! is bounded by what the call has left of its time.
 
 use super::functions::{Stage, copy, number};
 use super::json::{self, TEXT_BYTES};
@@ -11,7 +11,7 @@ use crate::sys::ports;
 use mlua::{Lua, LuaString, Table, Value};
 use std::cell::RefCell;
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -23,9 +23,10 @@ const INSTANCES: usize = 256;
 
 /// A value for the hook, or nothing and why: an error of mlua's would carry a traceback on the heap, where no limit
 /// counts it.
-type Told = (Value, Option<String>);
+pub(super) type Told = (Value, Option<String>);
 
-fn told(result: Result<Value, String>) -> Told {
+/// As the prelude takes it.
+pub(super) fn told(result: Result<Value, String>) -> Told {
     match result {
         Ok(value) => (value, None),
         Err(why) => (Value::Nil, Some(why)),
@@ -60,6 +61,13 @@ pub(super) fn add(lua: &Lua, host: &Table, stage: &Rc<RefCell<Stage>>, halt: &Ha
         Ok(told(path_of(&path, &shared.borrow()).map(|path| Value::Boolean(path.exists()))))
     };
     host.set("fs_exists", lua.create_function(exists)?)?;
+    for (name, keeps) in [("fs_append", true), ("fs_write", false)] {
+        let shared = stage.clone();
+        let write = move |_: &Lua, (path, text): (Value, Value)| {
+            Ok(path_of(&path, &shared.borrow()).and_then(|path| write(&path, &text, keeps)).err())
+        };
+        host.set(name, lua.create_function(write)?)?;
+    }
     let encode = |lua: &Lua, value: Value| match json::encode(&value) {
         Ok(text) => Ok(told(Ok(Value::String(lua.create_string(text)?)))),
         Err(why) => Ok(told(Err(format!("`wrap.json.encode`: {why}")))),
@@ -100,9 +108,9 @@ fn instances(lua: &Lua) -> mlua::Result<Value> {
 fn path_of(path: &Value, stage: &Stage) -> Result<PathBuf, String> {
     let text = path.as_string().ok_or("a path is a text")?;
     let path = PathBuf::from(std::ffi::OsStr::from_bytes(&text.as_bytes()));
-    match &stage.cwd {
+    match &stage.about {
         _ if path.is_absolute() => Ok(path),
-        Some(cwd) => Ok(cwd.join(path)),
+        Some(about) => Ok(about.cwd.join(path)),
         None => Err("a relative path means something within a handler only".into()),
     }
 }
@@ -125,6 +133,25 @@ fn read(path: &PathBuf) -> Result<Option<Vec<u8>>, String> {
         return Err(failed(&format!("it is larger than {} MiB", TEXT_BYTES >> 20)));
     }
     Ok(Some(bytes))
+}
+
+/// `wrap.fs.append` and `wrap.fs.write`: into a regular file, which is made where it is missing.
+fn write(path: &PathBuf, text: &Value, keeps: bool) -> Result<(), String> {
+    let failed = |why: &str| format!("cannot write `{}`: {why}", visible(&path.to_string_lossy()));
+    let text = text.as_string().ok_or("what is written is a text")?;
+    if text.as_bytes().len() > TEXT_BYTES {
+        return Err(failed(&format!("the text is larger than {} MiB", TEXT_BYTES >> 20)));
+    }
+    let mut options = OpenOptions::new();
+    options.create(true).append(keeps).write(true).truncate(false);
+    // Not blocking: the open of a FIFO would wait for a reader.
+    let opened = options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+    let mut file = opened.map_err(|error| failed(&reason(&error)))?;
+    if !file.metadata().is_ok_and(|meta| meta.is_file()) {
+        return Err(failed("it is not a regular file"));
+    }
+    let cleared = if keeps { Ok(()) } else { file.set_len(0) };
+    cleared.and_then(|()| file.write_all(&text.as_bytes())).map_err(|error| failed(&reason(&error)))
 }
 
 /// `wrap.json.decode`.

@@ -1,19 +1,26 @@
 //! The hook files: found by one look into the directory, and read only where nobody else could have written them.
 
-use super::trust;
+use super::{shipped, trust};
+use crate::config::{Config, Named};
 use crate::error::{Error, reason};
 use crate::paths;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Files that are loaded. Each costs a thread and a Lua state; more than this is a directory that was not meant.
 const FILES: usize = 64;
 
 /// Bytes of one file: some thousand lines. The compiler's memory, some hundred times that, is not the Lua state's.
-const FILE_BYTES: u64 = 256 << 10;
+pub(super) const FILE_BYTES: u64 = 256 << 10;
+
+/// Bytes of a module's name.
+const NAME_BYTES: usize = 256;
 
 /// Group and others may write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -23,6 +30,8 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 pub struct Hooks {
     dir: PathBuf,
     files: Vec<PathBuf>,
+    /// Those that ship with wrap and are switched on.
+    shipped: Vec<Named>,
     /// Why the directory could not be read.
     problem: Option<String>,
     /// The project that brings hooks of its own, and the directories whose projects are trusted.
@@ -35,18 +44,83 @@ pub(super) struct Script {
     pub name: String,
     /// What Lua compiles; the file is not opened a second time.
     pub source: Vec<u8>,
+    /// Where `require` looks.
+    pub library: Library,
+    /// What a configuration says to it.
+    pub options: Json,
+}
+
+/// The files beside a hook.
+#[derive(Clone)]
+pub(super) enum Library {
+    /// There are none: the hook ships with wrap.
+    Empty,
+    /// Those in a directory of the user's.
+    Directory(PathBuf),
+    /// Those of a project that were hashed, by their path below the hooks' directory.
+    Hashed(Arc<BTreeMap<String, Vec<u8>>>),
+}
+
+impl Library {
+    /// The file of a module, `NAME.luau` or `NAME.lua`, and what is in it. A name has slashes where it lies deeper, and
+    /// leads nowhere else.
+    pub fn find(&self, name: &str) -> Result<Option<(String, Vec<u8>)>, String> {
+        let name = name.strip_prefix("./").unwrap_or(name);
+        let part = |part: &str| {
+            let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+            !part.is_empty() && !part.starts_with('.') && part.chars().all(plain)
+        };
+        if name.len() > NAME_BYTES || !name.split('/').all(part) {
+            return Err("a module is a file beside the hook, or in a directory below: `lib/names`".into());
+        }
+        let stem = name.strip_suffix(".luau").or_else(|| name.strip_suffix(".lua")).unwrap_or(name);
+        for extension in ["luau", "lua"] {
+            let file = format!("{stem}.{extension}");
+            let source = match self {
+                Self::Empty => None,
+                Self::Hashed(files) => files.get(&file).cloned(),
+                Self::Directory(dir) => module(dir, &file)?,
+            };
+            if let Some(source) = source {
+                return Ok(Some((file, source)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// One of the user's own modules. Nobody else may be able to write to it, nor to a directory on the way to it.
+fn module(dir: &Path, file: &str) -> Result<Option<Vec<u8>>, String> {
+    let path = dir.join(file);
+    for above in path.ancestors().skip(1).take_while(|above| *above != dir) {
+        match fs::metadata(above) {
+            Ok(meta) => only_ours(&meta, above)?,
+            Err(_) => return Ok(None),
+        }
+    }
+    if path.symlink_metadata().is_err() {
+        return Ok(None);
+    }
+    read(&path).map(Some)
 }
 
 impl Hooks {
-    /// The user's hooks, every `*.lua` in `hooks/` of the configuration directory; and behind them those of the project
-    /// at `root`, as far as they are trusted. `trusted` are the directories of which every project is.
-    pub fn find(root: &Path, trusted: &[PathBuf]) -> Self {
-        let mut hooks = paths::config_dir().map(|dir| Self::in_dir(&dir.join("hooks"))).unwrap_or_default();
+    /// Those that the configuration names of the shipped ones; the user's own, every `*.lua` in `hooks/` of the
+    /// configuration directory; and those of the project at `root`, as far as they are trusted.
+    pub fn find(root: &Path, config: &Config) -> Self {
+        let mut hooks = Self::dir().map(|dir| Self::in_dir(&dir)).unwrap_or_default();
+        hooks.shipped.clone_from(&config.hooks);
+        hooks.shipped.sort_by(|a, b| a.name.cmp(&b.name));
         // One look; what is in it is read where the hooks are, off the way of the start.
         if root.join(trust::DIRECTORY).symlink_metadata().is_ok() {
-            hooks.project = Some((root.to_owned(), trusted.to_owned()));
+            hooks.project = Some((root.to_owned(), config.trusted.clone()));
         }
         hooks
+    }
+
+    /// The user's own directory of hooks.
+    pub fn dir() -> Option<PathBuf> {
+        paths::config_dir().map(|dir| dir.join("hooks"))
     }
 
     /// Every `*.lua` in a directory, in order of name. Hidden files, such as editors leave behind, are none.
@@ -65,13 +139,14 @@ impl Hooks {
 
     /// Whether there is nothing to run and nothing to say: then no [`super::Runner`] is needed.
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.problem.is_none() && self.project.is_none()
+        self.files.is_empty() && self.shipped.is_empty() && self.problem.is_none() && self.project.is_none()
     }
 
     /// Reads the files. What is not safe to run is told to `notice` instead, with what to do about it.
     pub(super) fn read(self, notice: impl Fn(String)) -> Vec<Script> {
         let project = self.project.clone();
-        let mut scripts = self.read_own(&notice);
+        let mut scripts: Vec<Script> = self.shipped.iter().filter_map(shipped::script).collect();
+        scripts.extend(self.read_own(&notice));
         if let Some((root, trusted)) = project {
             match trust::allowed(&root, &trusted) {
                 Ok(of_project) => scripts.extend(of_project),
@@ -81,11 +156,11 @@ impl Hooks {
         scripts
     }
 
-    fn read_own(self, notice: &impl Fn(String)) -> Vec<Script> {
+    fn read_own(&self, notice: &impl Fn(String)) -> Vec<Script> {
         if self.files.is_empty() && self.problem.is_none() {
             return Vec::new();
         }
-        if let Some(problem) = self.problem {
+        if let Some(problem) = &self.problem {
             notice(format!("hooks are not run: {problem}"));
             return Vec::new();
         }
@@ -103,8 +178,9 @@ impl Hooks {
         let mut scripts = Vec::new();
         for path in self.files.iter().take(FILES) {
             let name = super::text::one_line(&path.file_stem().unwrap_or_default().to_string_lossy());
+            let (library, options) = (Library::Directory(self.dir.clone()), Json::Null);
             match read(path) {
-                Ok(source) => scripts.push(Script { name, source }),
+                Ok(source) => scripts.push(Script { name, source, library, options }),
                 Err(why) => notice(format!("hook {name}: not run: {why}")),
             }
         }

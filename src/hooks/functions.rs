@@ -1,9 +1,13 @@
 //! What a hook can use: the global `wrap`, and the `instance` that a handler gets.
 
+use super::files::Library;
+use super::programs::{Jobs, seconds};
 use super::sandbox::Halt;
 use super::text::{LINES_PER_CALL, one_line, visible};
-use super::{Changes, Event, LONGEST, Verdict, abilities};
+use super::{Changes, Event, Host, LONGEST, Verdict, abilities, actions, modules};
+use crate::files;
 use mlua::{Function, Lua, LuaString, Table, Value};
+use regex_lite::Regex;
 use serde_json::Value as Json;
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -30,36 +34,81 @@ pub(super) type Print = Box<dyn Fn(String)>;
 type Answer = Result<(), String>;
 
 /// When a function is called, and how long it may take where the file says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Handler {
     /// At this event.
     pub event: Event,
     /// `None`: as long as every other.
     pub limit: Option<Duration>,
+    /// What is looked for in a line; of a line handler only.
+    pub pattern: Option<Regex>,
+}
+
+/// What a call is about.
+#[derive(Debug, Clone)]
+pub(super) struct About {
+    /// What has happened.
+    pub event: Event,
+    /// The instance's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Where it runs: what a hook's relative paths are seen from.
+    pub cwd: PathBuf,
+    /// The project's directory.
+    pub root: String,
+    /// Whether the command has a terminal that one can type into.
+    pub has_terminal: bool,
+}
+
+impl About {
+    /// Of the instance as the hooks see it.
+    pub fn new(event: Event, instance: &Json) -> Self {
+        let text = |key: &str| instance[key].as_str().unwrap_or_default().to_owned();
+        let (id, name, cwd, root) = (text("instanceId"), text("projectName"), text("cwd"), text("projectRoot"));
+        Self { event, id, name, cwd: cwd.into(), root, has_terminal: instance["mode"] == "terminal" }
+    }
 }
 
 /// What the functions share with the worker: what is being done, and what came of it.
 pub(super) struct Stage {
     /// The handlers, in the order of `wrap.on`.
     pub handlers: Vec<(Handler, Function)>,
-    /// The event that is being handled; `None` while the file is loaded.
-    pub event: Option<Event>,
+    /// What is being handled; `None` while the file is loaded.
+    pub about: Option<Rc<About>>,
     /// The environment's changes, while a start hook runs.
     pub env: Option<Changes>,
     /// The message of `wrap.refuse`.
     pub refused: Option<String>,
+    /// The name that `wrap.rename` gave.
+    pub name: Option<String>,
     /// Lines printed in this call.
     pub lines: usize,
-    /// Where the instance of this call runs: what a hook's relative paths are seen from.
-    pub cwd: Option<PathBuf>,
+    /// What was started and runs.
+    pub jobs: Jobs,
+    /// The process that the hook runs in.
+    pub host: Host,
     print: Print,
 }
 
 impl Stage {
     /// Before the file is loaded.
-    pub fn new(print: Print) -> Rc<RefCell<Self>> {
-        let handlers = Vec::new();
-        Rc::new(RefCell::new(Self { handlers, event: None, env: None, refused: None, lines: 0, cwd: None, print }))
+    pub fn new(print: Print, host: Host) -> Rc<RefCell<Self>> {
+        let (handlers, jobs) = (Vec::new(), Jobs::default());
+        let (about, env, refused, name) = (None, None, None, None);
+        Rc::new(RefCell::new(Self { handlers, about, env, refused, name, lines: 0, jobs, host, print }))
+    }
+
+    /// Begins a call.
+    pub fn begin(&mut self, about: About, env: Changes) {
+        self.env = (about.event == Event::Start).then_some(env);
+        self.about = Some(Rc::new(about));
+        (self.refused, self.name, self.lines) = (None, None, 0);
+        self.jobs.forget_ended();
+    }
+
+    fn is_start(&self) -> bool {
+        self.about.as_ref().is_some_and(|about| about.event == Event::Start)
     }
 
     /// `wrap.on`.
@@ -71,25 +120,35 @@ impl Stage {
             return Err("`wrap.on` takes the name of an event and a function".into());
         };
         let event = event.to_string_lossy().parse()?;
-        let limit = time_limit(&options)?;
-        if self.event.is_some() {
+        let handler_of = Handler::read(event, &options)?;
+        if self.about.is_some() {
             return Err("`wrap.on` has no effect within a handler: call it at the top of the file".into());
         }
         if self.handlers.len() == HANDLERS {
             return Err(format!("more than {HANDLERS} handlers: use a second file"));
         }
-        self.handlers.push((Handler { event, limit }, handler));
+        self.handlers.push((handler_of, handler));
         Ok(())
     }
 
     /// `wrap.refuse`.
     fn refuse(&mut self, message: &Value, halt: &Halt) -> Answer {
-        if self.event != Some(Event::Start) {
+        if !self.is_start() {
             return Err("`wrap.refuse` works in a start hook only".into());
         }
         let message = message.as_string().ok_or("`wrap.refuse` takes a message")?;
         self.refused = Some(one_line(&message.to_string_lossy()));
         halt.now();
+        Ok(())
+    }
+
+    /// `wrap.rename`.
+    fn rename(&mut self, name: &Value) -> Answer {
+        if !self.is_start() {
+            return Err("`wrap.rename` works in a start hook only".into());
+        }
+        let name = name.as_string().and_then(|name| files::name(&name.to_string_lossy()));
+        self.name = Some(name.ok_or("`wrap.rename` takes a name that can be shown")?);
         Ok(())
     }
 
@@ -149,8 +208,17 @@ impl Stage {
 }
 
 /// What the prelude makes the global `wrap`, `print` and `instance.env` of.
-pub(super) fn host(lua: &Lua, stage: &Rc<RefCell<Stage>>, halt: Halt) -> mlua::Result<Table> {
+pub(super) fn host(
+    lua: &Lua,
+    stage: &Rc<RefCell<Stage>>,
+    halt: Halt,
+    library: Library,
+    options: &Json,
+) -> mlua::Result<Table> {
     let host = lua.create_table()?;
+    host.set("options", copy(lua, options)?)?;
+    let program = std::env::current_exe().unwrap_or_default();
+    host.set("program", lua.create_string(program.as_os_str().as_bytes())?)?;
     let left = halt.clone();
     let shared = stage.clone();
     let on = move |_: &Lua, (event, options, handler)| Ok(shared.borrow_mut().on(&event, options, handler).err());
@@ -173,34 +241,55 @@ pub(super) fn host(lua: &Lua, stage: &Rc<RefCell<Stage>>, halt: Halt) -> mlua::R
     let shared = stage.clone();
     let write = move |_: &Lua, (name, value)| Ok(shared.borrow_mut().write(&name, &value).err());
     host.set("write", lua.create_function(write)?)?;
+    let shared = stage.clone();
+    let rename = move |_: &Lua, name: Value| Ok(shared.borrow_mut().rename(&name).err());
+    host.set("rename", lua.create_function(rename)?)?;
     abilities::add(lua, &host, stage, &left)?;
+    actions::add(lua, &host, stage, &left)?;
+    modules::add(lua, &host, library)?;
     Ok(host)
 }
 
-/// The options of `wrap.on`: how long the handler may take, where that is not [`super::TIME_LIMIT`].
-fn time_limit(options: &Value) -> Result<Option<Duration>, String> {
-    let table = match options {
-        Value::Nil => return Ok(None),
-        Value::Table(table) => table,
-        other => return Err(format!("the options of `wrap.on` are a table, not {}", kind(other))),
-    };
-    let mut limit = None;
-    for pair in table.pairs::<Value, Value>() {
-        let Ok((name, value)) = pair else { break };
-        let name = name.as_string().map(LuaString::to_string_lossy).unwrap_or_default();
-        if name != "timeout" {
-            return Err(format!("`wrap.on` has no option `{}`: there is `timeout`", visible(&name)));
+impl Handler {
+    /// Of the options of `wrap.on`: how long it may take, where that is not [`super::TIME_LIMIT`], and what lines it is
+    /// about.
+    fn read(event: Event, options: &Value) -> Result<Self, String> {
+        let mut handler = Self { event, limit: None, pattern: None };
+        let pairs = match options {
+            Value::Nil => None,
+            Value::Table(table) => Some(table.pairs::<Value, Value>()),
+            other => return Err(format!("the options of `wrap.on` are a table, not {}", kind(other))),
+        };
+        for pair in pairs.into_iter().flatten() {
+            let Ok((name, value)) = pair else { break };
+            match &*name.as_string().map(LuaString::to_string_lossy).unwrap_or_default() {
+                "timeout" => {
+                    let fits = seconds(&value).filter(|wanted| *wanted <= LONGEST);
+                    let why = || format!("`timeout` is a number of seconds, {} at most", LONGEST.as_secs());
+                    handler.limit = Some(fits.ok_or_else(why)?);
+                }
+                "pattern" if event == Event::Line => {
+                    let pattern = value.as_string().ok_or("`pattern` is a regular expression, as a text")?;
+                    let pattern = pattern.to_string_lossy();
+                    let broken = |error| format!("`pattern`: `{}`: {error}", visible(&pattern));
+                    handler.pattern = Some(Regex::new(&pattern).map_err(broken)?);
+                }
+                "pattern" => return Err("`pattern` is an option of `line` handlers only".into()),
+                name => {
+                    let name = visible(name);
+                    return Err(format!("`wrap.on` has no option `{name}`: there are `timeout` and `pattern`"));
+                }
+            }
         }
-        let seconds = number(&value).filter(|seconds| *seconds > 0.0);
-        let wanted = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let fits = wanted.filter(|wanted| *wanted <= LONGEST);
-        let why = || format!("`timeout` is a number of seconds, {} at most", LONGEST.as_secs());
-        limit = Some(fits.ok_or_else(why)?);
+        if event == Event::Line && handler.pattern.is_none() {
+            return Err("a `line` handler needs a pattern: `wrap.on(\"line\", {pattern = \"ERROR\"}, …)`".into());
+        }
+        Ok(handler)
     }
-    Ok(limit)
 }
 
-/// The `instance` of one call: a read-only copy of the entry, for a start hook with `env`.
+/// The `instance` of one call: a read-only copy of the entry. For a start hook it has `env`, and `cmdArgs` is a list that
+/// the hook may change.
 pub(super) fn instance(lua: &Lua, entry: &Json, env: Option<&Table>) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     for (key, value) in entry.as_object().into_iter().flatten() {
@@ -211,10 +300,43 @@ pub(super) fn instance(lua: &Lua, entry: &Json, env: Option<&Table>) -> mlua::Re
     }
     if let Some(env) = env {
         table.raw_set("env", env)?;
+        if let Value::Table(words) = table.raw_get(ARGS)? {
+            words.set_readonly(false);
+        }
     }
     table.set_readonly(true);
     Ok(table)
 }
+
+/// The words of the command, as a start hook has left them. `None` where they are what they were.
+pub(super) fn changed_args(instance: &Table, before: &Json) -> Result<Option<Vec<String>>, String> {
+    let Ok(Value::Table(list)) = instance.raw_get(ARGS) else { return Ok(None) };
+    let wrong = |at: usize, why: &str| Err(format!("`instance.cmdArgs[{at}]` {why}"));
+    let mut words = Vec::new();
+    let mut bytes = 0;
+    for at in 1..=list.raw_len() {
+        let word: Value = list.raw_get(at).map_err(|error| error.to_string())?;
+        let text = word.as_string().and_then(|word| word.to_str().ok()).map(|word| word.to_owned());
+        let Some(word) = text else { return wrong(at, &format!("is to be a text in UTF-8, not {}", kind(&word))) };
+        bytes += word.len();
+        if word.contains('\0') {
+            return wrong(at, "cannot hold a zero byte");
+        }
+        if bytes > CHANGES_BYTES {
+            return wrong(at, "is too much for a command line: write it to a file");
+        }
+        words.push(word);
+    }
+    if words.first().is_none_or(String::is_empty) {
+        return Err("`instance.cmdArgs` has no program any more: its first word is what runs".into());
+    }
+    let before = before[ARGS].as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_same = before.len() == words.len() && before.iter().zip(&words).all(|(old, new)| old == new);
+    Ok((!is_same).then_some(words))
+}
+
+/// The field with the words of the command.
+const ARGS: &str = "cmdArgs";
 
 /// A JSON value in Lua; null is nil, tables are read-only.
 pub(super) fn copy(lua: &Lua, value: &Json) -> mlua::Result<Value> {

@@ -10,11 +10,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod abilities;
+mod actions;
 mod files;
 mod functions;
+mod http;
 mod json;
+mod lines;
+mod modules;
+mod programs;
+mod queue;
+pub mod results;
 mod runner;
 mod sandbox;
+pub mod shipped;
+mod store;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -22,6 +31,8 @@ pub mod trust;
 mod worker;
 
 pub use files::Hooks;
+pub use lines::LineWatch;
+pub use programs::HOOK_VARIABLE;
 pub use runner::Runner;
 
 /// How long one call of a handler, or the load of a file, may take. A start waits for it: longer than this and
@@ -35,17 +46,40 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// What one file's Lua state may hold. A hook that parses a few megabytes of JSON needs ten times their size.
 const MEMORY_LIMIT: usize = 64 << 20;
 
-/// Where a line of a hook's output, and what wrap has to say about hooks, goes: one line a call, without
-/// `wrap: ` in front.
-pub type Notice = Arc<dyn Fn(String) + Send + Sync>;
+/// What hooks ask of the process that they run in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// A line of a hook's output, or what wrap has to say about hooks: one line, without `wrap: ` in front.
+    Say(String),
+    /// A notification in the terminals that look on.
+    Notify {
+        /// What it is about.
+        title: String,
+        /// What it says.
+        text: String,
+    },
+    /// A line typed into the command's terminal.
+    Send(String),
+    /// The end of the run.
+    Stop,
+}
+
+/// Grants the wishes of hooks, from whatever thread, without waiting. The error is why it cannot.
+pub type Host = Arc<dyn Fn(Wish) -> Result<(), String> + Send + Sync>;
 
 /// What a hook can be asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Event {
     /// Before the command is spawned.
     Start,
     /// The command's port answers, or it is otherwise known to be ready.
     Ready,
+    /// The app does not answer any more.
+    Unhealthy,
+    /// It answers again.
+    Healthy,
+    /// The command has written a line in which a pattern is.
+    Line,
     /// The command was started again, in the same terminals.
     Restart,
     /// The command has ended.
@@ -56,13 +90,17 @@ pub enum Event {
 
 impl Event {
     /// All of them, in the order of a run.
-    pub const ALL: [Self; 5] = [Self::Start, Self::Ready, Self::Restart, Self::Exit, Self::Stale];
+    pub const ALL: [Self; 8] =
+        [Self::Start, Self::Ready, Self::Unhealthy, Self::Healthy, Self::Line, Self::Restart, Self::Exit, Self::Stale];
 
     /// The word that `wrap.on` takes.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Ready => "ready",
+            Self::Unhealthy => "unhealthy",
+            Self::Healthy => "healthy",
+            Self::Line => "line",
             Self::Restart => "restart",
             Self::Exit => "exit",
             Self::Stale => "stale",
@@ -101,6 +139,10 @@ pub enum Verdict {
 pub struct Outcome {
     /// Variables that start hooks set (`Some`) or removed (`None`), in order of name.
     pub env: Vec<(String, Option<String>)>,
+    /// The words of the command as start hooks have left them, where one has changed them.
+    pub args: Option<Vec<String>>,
+    /// The name that a start hook has given.
+    pub name: Option<String>,
     /// The message of `wrap.refuse`: the command is not to be started.
     pub refused: Option<String>,
     /// What the stale hooks decided.

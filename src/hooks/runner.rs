@@ -2,9 +2,12 @@
 
 use super::files::Script;
 use super::functions::Handler;
+use super::lines::Pattern;
+use super::queue::{Job, LineJob, Next, Queue};
+use super::results::{self, Called};
 use super::worker::{self, Effect, Report, Task};
-use super::{Changes, Event, Hooks, Limits, Notice, Outcome};
-use serde_json::Value as Json;
+use super::{Changes, Event, Hooks, Host, Limits, LineWatch, Outcome, Wish};
+use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -21,44 +24,78 @@ const STRIKES: u32 = 3;
 /// Runs hooks on threads of their own. Make it only where [`Hooks::is_empty`] is false. Dropping it does not
 /// wait: what was fired goes on for as long as the process lives.
 pub struct Runner {
-    jobs: Sender<Job>,
+    queue: Arc<Queue>,
 }
 
-struct Job {
-    event: Event,
-    instance: Json,
-    done: Box<dyn FnOnce(Outcome) + Send>,
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.queue.end();
+    }
+}
+
+/// Closes the queue when its thread ends, however it does.
+struct Closing(Arc<Queue>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl Runner {
     /// Starts the thread and returns; the files are loaded there.
-    pub fn new(hooks: Hooks, notice: Notice) -> Self {
-        Self::with_limits(hooks, notice, Limits::default())
+    pub fn new(hooks: Hooks, host: Host) -> Self {
+        Self::start(hooks, host, Limits::default(), results::keep)
     }
 
-    pub(super) fn with_limits(hooks: Hooks, notice: Notice, limits: Limits) -> Self {
-        let (jobs, todo) = channel::<Job>();
-        let told = notice.clone();
+    /// With limits of its own, and nothing of it is remembered.
+    #[cfg(test)]
+    pub(super) fn with_limits(hooks: Hooks, host: Host, limits: Limits) -> Self {
+        Self::start(hooks, host, limits, |_, _| {})
+    }
+
+    fn start(hooks: Hooks, host: Host, limits: Limits, keep: fn(Event, &[Called])) -> Self {
+        let queue = Arc::new(Queue::default());
+        let (todo, told) = (Closing(queue.clone()), host.clone());
         let started = thread::Builder::new().name("hooks".into()).spawn(move || {
-            let scripts = hooks.read(|text| notice(text));
-            let mut hooks: Vec<Hook> =
-                scripts.into_iter().filter_map(|script| Hook::load(script, limits, &notice)).collect();
-            for job in todo {
-                (job.done)(fire(&mut hooks, job.event, job.instance));
+            let scripts = hooks.read(|text| say(&host, text));
+            let mut hooks: Vec<Hook> = Vec::new();
+            for (number, script) in scripts.into_iter().enumerate() {
+                hooks.extend(Hook::load(number, script, limits, &host));
+            }
+            let all = || hooks.iter().flat_map(|hook| hook.handlers.iter());
+            todo.0.loaded(all().map(|handler| handler.event).collect(), patterns(&hooks));
+            while let Some(next) = todo.0.next() {
+                match next {
+                    Next::Job(job) => {
+                        let (outcome, results) = fire(&mut hooks, job.event, job.instance);
+                        if job.event == Event::Start {
+                            // The command waits for it.
+                            (job.done)(outcome);
+                            keep(job.event, &results);
+                        } else {
+                            // After the last event, this process does not wait for us.
+                            keep(job.event, &results);
+                            (job.done)(outcome);
+                        }
+                    }
+                    Next::Line(line) => deliver(&mut hooks, line),
+                }
             }
         });
         if let Err(error) = started {
-            told(format!("hooks are not run: cannot start a thread: {}", crate::error::reason(&error)));
+            // The closure was dropped, and the queue closed with it.
+            say(&told, format!("hooks are not run: cannot start a thread: {}", crate::error::reason(&error)));
         }
-        Self { jobs }
+        Self { queue }
     }
 
     /// Asks every hook that handles the event, and returns at once. `done` is called from the hooks' thread and
     /// must not block: the next event waits for it.
     pub fn fire(&self, event: Event, instance: Json, done: impl FnOnce(Outcome) + Send + 'static) {
-        if let Err(unsent) = self.jobs.send(Job { event, instance, done: Box::new(done) }) {
+        if let Err(job) = self.queue.job(Job { event, instance, done: Box::new(done) }) {
             // There is no thread: the command runs as if there were no hooks.
-            (unsent.0.done)(Outcome::default());
+            (job.done)(Outcome::default());
         }
     }
 
@@ -69,55 +106,104 @@ impl Runner {
         self.fire(event, instance, move |outcome| drop(tell.send(outcome)));
         told.recv().unwrap_or_default()
     }
+
+    /// Whether a hook handles the event, as far as that is known: it is, once the first event was handled.
+    pub fn handles(&self, event: Event) -> bool {
+        self.queue.handles(event)
+    }
+
+    /// What looks through the output for line handlers. `instance` is asked for what they get with a line.
+    pub fn line_watch(&self, instance: impl Fn() -> Json + Send + Sync + 'static) -> LineWatch {
+        LineWatch::new(self.queue.clone(), Box::new(instance))
+    }
 }
 
-fn fire(hooks: &mut Vec<Hook>, event: Event, instance: Json) -> Outcome {
-    let instance = Arc::new(instance);
-    let (mut env, mut outcome) = (Changes::new(), Outcome::default());
+/// A line for the user. Whoever cannot take it loses it.
+fn say(host: &Host, line: String) {
+    let _ = host(Wish::Say(line));
+}
+
+fn patterns(hooks: &[Hook]) -> Vec<Pattern> {
+    let of_hook = |hook: &Hook| -> Vec<Pattern> {
+        let handlers = hook.handlers.iter().enumerate();
+        let patterns = handlers.filter_map(|(handler, about)| Some((handler, about.pattern.clone()?)));
+        patterns.map(|(handler, regex)| Pattern { hook: hook.number, handler, regex }).collect()
+    };
+    hooks.iter().flat_map(of_hook).collect()
+}
+
+/// A line for one handler. What came of it is not remembered: there may be a thousand a second.
+fn deliver(hooks: &mut Vec<Hook>, job: LineJob) {
+    let Some(hook) = hooks.iter_mut().find(|hook| hook.number == job.hook) else { return };
+    let (instance, env, line) = (Arc::new(job.instance), Changes::new(), Some(job.line));
+    hook.call(Task { handler: job.handler, instance, env, line });
+    hooks.retain(|hook| hook.strikes < STRIKES);
+}
+
+/// Asks all, one after the other; what they made of it, and how it went with each.
+fn fire(hooks: &mut Vec<Hook>, event: Event, instance: Json) -> (Outcome, Vec<Called>) {
+    let mut instance = Arc::new(instance);
+    let (mut env, mut outcome, mut results) = (Changes::new(), Outcome::default(), Vec::new());
     'hooks: for hook in hooks.iter_mut() {
         for handler in 0..hook.handlers.len() {
             if hook.handlers[handler].event != event || hook.strikes == STRIKES {
                 continue;
             }
-            let Some(effect) = hook.call(Task { handler, instance: instance.clone(), env: env.clone() }) else {
-                continue;
-            };
+            let begun = Instant::now();
+            let called = hook.call(Task { handler, instance: instance.clone(), env: env.clone(), line: None });
+            let failed = called.is_none().then(|| hook.why.clone());
+            results.push(Called { hook: hook.name.clone(), took: begun.elapsed(), failed });
+            let Some(effect) = called else { continue };
             env = if event == Event::Start { effect.env } else { env };
             outcome.verdict = effect.verdict.or(outcome.verdict);
             outcome.refused = effect.refused;
             if outcome.refused.is_some() {
                 break 'hooks;
             }
+            // The next one sees what this one has made of it.
+            if let Some(args) = effect.args {
+                Arc::make_mut(&mut instance)["cmdArgs"] = json!(args);
+                outcome.args = Some(args);
+            }
+            if let Some(name) = effect.name {
+                Arc::make_mut(&mut instance)["projectName"] = json!(name);
+                outcome.name = Some(name);
+            }
         }
     }
     hooks.retain(|hook| hook.strikes < STRIKES);
     outcome.env = env.into_iter().collect();
-    outcome
+    (outcome, results)
 }
 
 /// One file, seen from here.
 struct Hook {
+    /// Its place among those that were read.
+    number: usize,
     name: String,
     handlers: Vec<Handler>,
     strikes: u32,
     limits: Limits,
     tasks: Sender<Task>,
     reports: Receiver<Report>,
-    notice: Notice,
+    host: Host,
+    /// Why its last failed call did.
+    why: String,
 }
 
 impl Hook {
     /// Starts the file's thread and waits until it is loaded. `None`: it could not be, and the user was told.
-    fn load(script: Script, limits: Limits, notice: &Notice) -> Option<Self> {
-        let (name, notice) = (script.name.clone(), notice.clone());
-        let (tasks, reports) = match worker::start(script, limits) {
+    fn load(number: usize, script: Script, limits: Limits, host: &Host) -> Option<Self> {
+        let (name, host) = (script.name.clone(), host.clone());
+        let (tasks, reports) = match worker::start(script, limits, host.clone()) {
             Ok(ends) => ends,
             Err(error) => {
-                notice(format!("hook {name}: not run: cannot start a thread: {}", crate::error::reason(&error)));
+                say(&host, format!("hook {name}: not run: cannot start a thread: {}", crate::error::reason(&error)));
                 return None;
             }
         };
-        let mut hook = Self { name, handlers: Vec::new(), strikes: 0, limits, tasks, reports, notice };
+        let why = String::new();
+        let mut hook = Self { number, name, handlers: Vec::new(), strikes: 0, limits, tasks, reports, host, why };
         let Some(Report::Loaded(loaded)) = hook.answer(limits.time) else { return None };
         match loaded {
             Ok(handlers) => hook.handlers = handlers,
@@ -142,6 +228,7 @@ impl Hook {
             }
             Report::Called(Err(why)) => {
                 self.say(&why);
+                self.why = why;
                 self.strikes += 1;
                 if self.strikes == STRIKES {
                     self.say(&format!("failed {STRIKES} times in a row: switched off for this run"));
@@ -159,13 +246,13 @@ impl Hook {
             match self.reports.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Report::Line(line)) => self.say(&line),
                 Ok(answer) => return Some(answer),
-                Err(RecvTimeoutError::Timeout) => {
-                    self.say("does not answer and could not be stopped: switched off for this run");
-                    self.strikes = STRIKES;
-                    return None;
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.say("broke down inside: switched off for this run");
+                Err(error) => {
+                    let why = match error {
+                        RecvTimeoutError::Timeout => "does not answer and could not be stopped",
+                        RecvTimeoutError::Disconnected => "broke down inside",
+                    };
+                    why.clone_into(&mut self.why);
+                    self.say(&format!("{}: switched off for this run", self.why));
                     self.strikes = STRIKES;
                     return None;
                 }
@@ -174,7 +261,7 @@ impl Hook {
     }
 
     fn say(&self, text: &str) {
-        (self.notice)(format!("hook {}: {text}", self.name));
+        say(&self.host, format!("hook {}: {text}", self.name));
     }
 }
 
@@ -187,10 +274,15 @@ mod tests {
     fn hook(said: &Arc<Mutex<Vec<String>>>) -> (Hook, Receiver<Task>, Sender<Report>) {
         let ((tasks, todo), (say, reports)) = (channel(), channel());
         let said = said.clone();
-        let notice: Notice = Arc::new(move |line| said.lock().expect("no panic").push(line));
+        let host: Host = Arc::new(move |wish| {
+            let Wish::Say(line) = wish else { return Ok(()) };
+            said.lock().expect("no panic").push(line);
+            Ok(())
+        });
         let limits = Limits { time: Duration::from_millis(50), ..Limits::default() };
-        let handlers = vec![Handler { event: Event::Start, limit: None }; 2];
-        (Hook { name: "h".into(), handlers, strikes: 0, limits, tasks, reports, notice }, todo, say)
+        let handlers = vec![Handler { event: Event::Start, limit: None, pattern: None }; 2];
+        let (name, why) = ("h".into(), String::new());
+        (Hook { number: 0, name, handlers, strikes: 0, limits, tasks, reports, host, why }, todo, say)
     }
 
     #[test]
@@ -199,7 +291,7 @@ mod tests {
         let (mute, todo, _say) = hook(&said);
         let mut hooks = vec![mute];
         let before = Instant::now();
-        assert_eq!(fire(&mut hooks, Event::Start, Json::Null), Outcome::default());
+        assert_eq!(fire(&mut hooks, Event::Start, Json::Null).0, Outcome::default());
         assert!(before.elapsed() < Duration::from_secs(1));
         assert_eq!(todo.try_iter().count(), 1, "its second handler is not called");
         assert!(hooks.is_empty());
@@ -212,7 +304,7 @@ mod tests {
         let said = Arc::default();
         let (broken, todo, say) = hook(&said);
         drop((todo, say));
-        assert_eq!(fire(&mut vec![broken], Event::Start, Json::Null), Outcome::default());
+        assert_eq!(fire(&mut vec![broken], Event::Start, Json::Null).0, Outcome::default());
         assert_eq!(*said.lock().expect("no panic"), ["hook h: broke down inside: switched off for this run"]);
     }
 }

@@ -123,7 +123,6 @@ impl Sandbox {
     fn describe(&self, error: &mlua::Error) -> String {
         let text = match error {
             mlua::Error::MemoryError(_) => format!("used more than {} MiB", self.limits.memory >> 20),
-            mlua::Error::SyntaxError { message, .. } => message.clone(),
             mlua::Error::CallbackError { traceback, cause } => {
                 let mut cause = cause;
                 while let mlua::Error::CallbackError { cause: inner, .. } = &**cause {
@@ -177,9 +176,10 @@ fn line_of_hook(lua: &Lua) -> Option<usize> {
 }
 
 /// The text of an error without the kind that mlua puts in front.
-fn message(error: &mlua::Error) -> String {
+pub(super) fn message(error: &mlua::Error) -> String {
     match error {
         mlua::Error::RuntimeError(text) => text.clone(),
+        mlua::Error::SyntaxError { message, .. } => message.clone(),
         other => other.to_string(),
     }
 }

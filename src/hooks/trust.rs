@@ -1,21 +1,27 @@
 //! What a project brings to be run is run only after its user has said so. The word holds for a content: any edit needs
 //! another. What is run are the very bytes that were hashed.
 
-use super::files::{self, Script};
+use super::files::{self, Library, Script};
+use crate::config::{self, Loaded, PROJECT_FILE};
 use crate::error::{Error, reason};
 use crate::registry::{dir, now_ms, own};
 use crate::sys::lock::lock_byte;
 use crate::{files as bounded, paths};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The directory of a project in which everything is that wrap runs of it.
 pub const DIRECTORY: &str = ".wrap";
+
+/// Where its hooks are, as an [`Item`] is named.
+const HOOKS: &str = ".wrap/hooks/";
 
 /// Files in it; a handful is usual, and each is read at every start.
 const FILES: usize = 256;
@@ -39,7 +45,7 @@ pub struct Bundle {
 /// One file of it, as it was read once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Its path below [`DIRECTORY`], with slashes.
+    /// Its path below the project's directory, with slashes.
     pub name: String,
     /// What is in it.
     pub bytes: Vec<u8>,
@@ -73,15 +79,24 @@ pub enum Standing {
 impl Bundle {
     /// Reads it; `None` where the project brings nothing. The error says which file cannot be trusted, and why.
     pub fn read(root: &Path) -> Result<Option<Self>, String> {
+        let root = match fs::canonicalize(root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            found => found.map_err(|error| Error::file("find", root, error).to_string())?,
+        };
+        let mut files = Vec::new();
         let top = root.join(DIRECTORY);
         match top.symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::file("read", &top, error).to_string()),
-            Ok(_) => {}
+            Ok(_) => collect(&top, DIRECTORY, 0, &mut files)?,
         }
-        let root = fs::canonicalize(root).map_err(|error| Error::file("find", root, error).to_string())?;
-        let mut files = Vec::new();
-        collect(&root.join(DIRECTORY), "", 0, &mut files)?;
+        let settings = root.join(PROJECT_FILE);
+        // One without anything that runs asks for no trust, whoever can write to it.
+        let asks = |text: String| config::needs_trust(&text);
+        if bounded::read_bounded(&settings, files::FILE_BYTES).is_ok_and(|text| text.is_some_and(asks)) {
+            let bytes = files::read_at_its_place(&settings).map_err(|why| format!("`{}`: {why}", shown(&settings)))?;
+            files.push(Item { name: PROJECT_FILE.to_owned(), bytes });
+        }
         files.sort_by(|a, b| a.name.cmp(&b.name));
         Ok((!files.is_empty()).then_some(Self { root, files }))
     }
@@ -96,12 +111,16 @@ impl Bundle {
         &self.files
     }
 
-    /// The hooks among them: `hooks/*.lua`.
+    /// The hooks among them: `hooks/*.lua`, each with the files beside it.
     pub(super) fn scripts(&self) -> Vec<Script> {
-        let hooks = self.files.iter().filter_map(|item| {
-            let stem = item.name.strip_prefix("hooks/")?.strip_suffix(".lua")?;
+        let inside = |item: &Item| Some((item.name.strip_prefix(HOOKS)?.to_owned(), item.bytes.clone()));
+        let beside = Arc::new(self.files.iter().filter_map(inside).collect::<BTreeMap<_, _>>());
+        let hooks = beside.iter().filter_map(|(file, source)| {
+            let stem = file.strip_suffix(".lua")?;
             let is_one = !stem.is_empty() && !stem.contains('/') && !stem.starts_with('.');
-            is_one.then(|| Script { name: format!("{DIRECTORY}/{stem}"), source: item.bytes.clone() })
+            let name = format!("{DIRECTORY}/{stem}");
+            let (library, options) = (Library::Hashed(beside.clone()), serde_json::Value::Null);
+            is_one.then(|| Script { name, source: source.clone(), library, options })
         });
         hooks.collect()
     }
@@ -164,7 +183,8 @@ fn shown(path: &Path) -> String {
     bounded::printable(&path.to_string_lossy(), usize::MAX)
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Each byte as two digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
@@ -287,26 +307,50 @@ fn main_worktree(root: &Path) -> Option<PathBuf> {
     fs::canonicalize(worktrees.parent()?.parent()?).ok()
 }
 
+/// Whether the user's word holds for what a project brings; else what is to be said of it, completing a sentence.
+fn holds(bundle: &Bundle, prefixes: &[PathBuf]) -> Result<(), String> {
+    // As the project's own path, without links.
+    let mut prefixes = prefixes.iter().filter_map(|prefix| fs::canonicalize(prefix).ok());
+    if prefixes.any(|prefix| bundle.root.starts_with(prefix)) {
+        return Ok(());
+    }
+    let none = || "there is no HOME to keep your word in".to_owned();
+    let how = "`wrap trust --show` shows what would run, `wrap trust` allows it";
+    match Store::ours().ok_or_else(none).and_then(|store| store.standing(bundle))? {
+        Standing::Trusted => Ok(()),
+        Standing::Unknown => Err(how.to_owned()),
+        Standing::Changed => Err(format!("it has changed since you trusted it: {how}")),
+    }
+}
+
 /// What a project may run: its hooks, where its user has said so; else what is to be said.
 pub(super) fn allowed(root: &Path, prefixes: &[PathBuf]) -> Result<Vec<Script>, String> {
     let Some(bundle) = Bundle::read(root).map_err(|why| format!("the project's hooks are not run: {why}"))? else {
         return Ok(Vec::new());
     };
     let scripts = bundle.scripts();
-    // As the project's own path, without links.
-    let mut prefixes = prefixes.iter().filter_map(|prefix| fs::canonicalize(prefix).ok());
-    if scripts.is_empty() || prefixes.any(|prefix| bundle.root.starts_with(prefix)) {
+    if scripts.is_empty() {
         return Ok(scripts);
     }
-    let none = || "there is no HOME to keep your word in".to_owned();
-    let standing = Store::ours().ok_or_else(none).and_then(|store| store.standing(&bundle));
-    let how = "`wrap trust --show` shows them, `wrap trust` allows them";
-    match standing {
-        Ok(Standing::Trusted) => Ok(scripts),
-        Ok(Standing::Unknown) => Err(format!("the project's hooks in `{DIRECTORY}/` are not run: {how}")),
-        Ok(Standing::Changed) => {
-            Err(format!("the project's hooks in `{DIRECTORY}/` are not run, as they have changed: {how}"))
-        }
-        Err(why) => Err(format!("the project's hooks are not run: {why}")),
+    let not_run = |why| format!("the project's hooks in `{DIRECTORY}/` are not run: {why}");
+    holds(&bundle, prefixes).map(|()| scripts).map_err(not_run)
+}
+
+/// Whether a project's settings with this text may set what a trusted one may.
+fn allows(root: &Path, file: &Path, text: &str, prefixes: &[PathBuf]) -> Result<(), String> {
+    if file.parent() != Some(root) {
+        return Err(format!("these are only used from the `{PROJECT_FILE}` in the project's own directory"));
     }
+    let bundle = Bundle::read(root).map_err(|why| format!("not used: {why}"))?;
+    let is_it = |item: &Item| item.name == PROJECT_FILE && item.bytes.ends_with(text.as_bytes());
+    let Some(bundle) = bundle.filter(|bundle| bundle.files.iter().any(is_it)) else {
+        return Err("not used: it has changed in this moment".to_owned());
+    };
+    holds(&bundle, prefixes).map_err(|why| format!("not used: {why}"))
+}
+
+/// The settings for a command in `cwd`, in the project at `root`: the project's own as far as they are trusted.
+pub fn settings(cwd: &Path, root: &Path) -> Loaded {
+    let file = config::project_file(cwd, root);
+    config::load(file.as_deref(), &|file, text, prefixes| allows(root, file, text, prefixes))
 }

@@ -1,13 +1,13 @@
 //! The thread of one hook file: makes its Lua state, loads it, calls its handlers.
 
 use super::files::Script;
-use super::functions::{self, Handler, Stage};
+use super::functions::{self, About, Handler, Stage};
+use super::lines::Line;
 use super::sandbox::Sandbox;
-use super::{Changes, Event, Limits, Verdict};
-use mlua::Table;
+use super::{Changes, Event, Host, Limits, Verdict};
+use mlua::{MultiValue, Table, Value};
 use serde_json::Value as Json;
 use std::cell::RefCell;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -26,6 +26,8 @@ pub(super) struct Task {
     pub instance: Arc<Json>,
     /// What earlier hooks changed.
     pub env: Changes,
+    /// What a line handler is called for.
+    pub line: Option<Line>,
 }
 
 /// What a worker says.
@@ -44,20 +46,24 @@ pub(super) struct Effect {
     pub env: Changes,
     /// The message of `wrap.refuse`.
     pub refused: Option<String>,
+    /// The words of the command, where it has changed them.
+    pub args: Option<Vec<String>>,
+    /// The name that it gave.
+    pub name: Option<String>,
     /// What a stale hook returned.
     pub verdict: Option<Verdict>,
 }
 
 /// Starts the thread; it reports that the file is loaded, then answers each task with one report. It ends when
 /// the sender of the tasks is dropped, or when nobody hears its reports any more.
-pub(super) fn start(script: Script, limits: Limits) -> io::Result<(Sender<Task>, Receiver<Report>)> {
+pub(super) fn start(script: Script, limits: Limits, host: Host) -> io::Result<(Sender<Task>, Receiver<Report>)> {
     let (tasks, todo) = channel();
     let (say, reports) = channel();
     thread::Builder::new().name("hook".into()).stack_size(STACK).spawn(move || {
-        let loaded = Worker::load(&script, limits, &say);
+        let loaded = Worker::load(&script, limits, host, &say);
         let (worker, answer) = match loaded {
             Ok(worker) => {
-                let handlers = worker.stage.borrow().handlers.iter().map(|(handler, _)| *handler).collect();
+                let handlers = worker.stage.borrow().handlers.iter().map(|(handler, _)| handler.clone()).collect();
                 (Some(worker), Ok(handlers))
             }
             Err(why) => (None, Err(why)),
@@ -83,38 +89,48 @@ struct Worker {
 }
 
 impl Worker {
-    fn load(script: &Script, limits: Limits, say: &Sender<Report>) -> Result<Self, String> {
+    fn load(script: &Script, limits: Limits, host: Host, say: &Sender<Report>) -> Result<Self, String> {
         let say = say.clone();
         // A hook that was given up has no hearer: what it still prints is dropped.
-        let stage = Stage::new(Box::new(move |line| drop(say.send(Report::Line(line)))));
-        let made = Sandbox::new(&script.name, limits, |lua, halt| functions::host(lua, &stage, halt));
+        let stage = Stage::new(Box::new(move |line| drop(say.send(Report::Line(line)))), host);
+        let made = Sandbox::new(&script.name, limits, |lua, halt| {
+            functions::host(lua, &stage, halt, script.library.clone(), &script.options)
+        });
         let (sandbox, env) = made.map_err(|error| super::text::one_line(&error.to_string()))?;
         sandbox.load(&script.source)?;
         Ok(Self { sandbox, stage, env, limits })
     }
 
     fn call(&self, task: Task) -> Result<Effect, String> {
-        let (Handler { event, limit }, handler) = self.stage.borrow().handlers[task.handler].clone();
+        let (Handler { event, limit, .. }, handler) = self.stage.borrow().handlers[task.handler].clone();
         let start = event == Event::Start;
-        {
-            let mut stage = self.stage.borrow_mut();
-            stage.event = Some(event);
-            stage.env = start.then_some(task.env);
-            stage.refused = None;
-            stage.lines = 0;
-            stage.cwd = task.instance["cwd"].as_str().map(PathBuf::from);
-        }
-        let result = functions::instance(self.sandbox.lua(), &task.instance, start.then_some(&self.env))
-            .map_err(|error| super::text::one_line(&error.to_string()))
-            .and_then(|instance| self.sandbox.call(&handler, instance, limit.unwrap_or(self.limits.time)));
+        self.stage.borrow_mut().begin(About::new(event, &task.instance), task.env);
+        let made = self.arguments(&task.instance, start, task.line);
+        let (instance, arguments) = made.map_err(|error| super::text::one_line(&error.to_string()))?;
+        let result = self.sandbox.call(&handler, arguments, limit.unwrap_or(self.limits.time));
         let mut stage = self.stage.borrow_mut();
-        let (env, refused) = (stage.env.take().unwrap_or_default(), stage.refused.take());
+        let (env, refused, name) = (stage.env.take().unwrap_or_default(), stage.refused.take(), stage.name.take());
         // A refusal ends the call by an error, which is none.
         if refused.is_some() {
-            return Ok(Effect { env, refused, verdict: None });
+            return Ok(Effect { env, refused, args: None, name: None, verdict: None });
         }
         let values = result?;
+        let args = if start { functions::changed_args(&instance, &task.instance)? } else { None };
         let verdict = if event == Event::Stale { functions::verdict(values.front())? } else { None };
-        Ok(Effect { env, refused, verdict })
+        Ok(Effect { env, refused, args, name, verdict })
+    }
+
+    /// The instance, and all that the handler gets: of a line handler the line, and what there is to know of it.
+    fn arguments(&self, instance: &Json, start: bool, line: Option<Line>) -> mlua::Result<(Table, MultiValue)> {
+        let lua = self.sandbox.lua();
+        let instance = functions::instance(lua, instance, start.then_some(&self.env))?;
+        let mut arguments = vec![Value::Table(instance.clone())];
+        if let Some(line) = line {
+            let about = lua.create_table()?;
+            about.raw_set("stream", line.stream)?;
+            about.raw_set("missed", line.missed)?;
+            arguments.extend([Value::String(lua.create_string(line.text)?), Value::Table(about)]);
+        }
+        Ok((instance, arguments.into()))
     }
 }

@@ -8,9 +8,9 @@ use super::ready::{Change, Ready};
 use super::record::{Birth, Record};
 use super::routes::App;
 use super::{REFRESH, leftovers};
-use crate::config;
 use crate::end::{Ending, end};
 use crate::error::Error;
+use crate::hooks::trust;
 use crate::ping;
 use crate::project;
 use crate::registry::entry::{Mode, State};
@@ -91,7 +91,7 @@ impl Adopted {
         // The entry is of the place where the process is; one that is gone by now is only named in it.
         let _ = env::set_current_dir(&cwd);
         let project = project::detect(&cwd, &command, &|_| None);
-        let (config, _) = config::load(config::project_file(&cwd, &project.root).as_deref());
+        let config = trust::settings(&cwd, &project.root).config;
         let name = adoptee.name.clone().unwrap_or_else(|| project.name.clone());
         let (record, lost) = Record::new(Birth { project: &project, name, command: &command, mode: Mode::Adopted });
         if let Some(error) = lost {

@@ -3,7 +3,7 @@
 use super::link::{Link, Role};
 use super::queries::{Filter, Query};
 use crate::sys::tty::Size;
-use crate::wire::{Kind, Stream};
+use crate::wire::{Kind, Notification, Stream};
 use std::time::{Duration, Instant};
 
 /// How long the first client may take nothing while others wait for what it holds up: longer than a terminal that is
@@ -159,6 +159,14 @@ impl Clients {
     pub fn notice(&mut self, text: &str) {
         for link in self.all.iter_mut().filter(|link| link.role != Role::Coming) {
             link.notice(text);
+        }
+    }
+
+    /// A notification for everybody who has a terminal.
+    pub fn notify(&mut self, notification: &Notification) {
+        let Ok(json) = serde_json::to_vec(notification) else { return };
+        for link in self.all.iter_mut().filter(|link| link.looks()) {
+            link.tell(Kind::Notify, &json);
         }
     }
 

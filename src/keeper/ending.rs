@@ -14,7 +14,6 @@ use crate::registry::entry::State;
 use crate::registry::history::{End, History};
 use crate::sys::{process, signal};
 use crate::wire::{Ended, Kind, Place};
-use rustix::process::{WaitOptions, wait};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -36,11 +35,11 @@ const LAST_LINES: usize = 20;
 const LAST_LINE: usize = 2000;
 
 impl Keeper {
-    /// Waits for every child that has changed. What is not the command was orphaned below us.
+    /// Waits for every child that has changed. What is not the command was orphaned below us; what a hook has started
+    /// is waited for by the hook's thread.
     pub(super) fn reap(&mut self) {
-        let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
-        while let Ok(Some((pid, status))) = wait(options) {
-            let is_command = self.child.is_some_and(|child| child.pid as i32 == pid.as_raw_nonzero().get());
+        while let Some((pid, status)) = process::reap() {
+            let is_command = self.child.is_some_and(|child| child.pid == pid);
             if !is_command || !self.command_lives() {
                 continue;
             }
@@ -258,7 +257,8 @@ impl Keeper {
     }
 
     fn left(&self, rule: Rule) -> leftovers::Left {
-        leftovers::find(rule, process::session(), &self.record.entry().ports)
+        let entry = self.record.entry();
+        leftovers::find(rule, &entry.instance_id, process::session(), &entry.ports)
     }
 
     /// The run is ready: it is written down, who waits for it is told, and the ready hooks run.
@@ -275,6 +275,7 @@ impl Keeper {
         if let Some(hooks) = &self.hooks {
             hooks.fire(Event::Ready, self.instance(), |_| {});
         }
+        self.watch_health();
     }
 
     /// Over: the entry goes into the history, the exit hooks run, and the client learns how it ended.

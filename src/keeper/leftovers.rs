@@ -2,6 +2,7 @@
 
 use crate::config::Leftovers as Rule;
 use crate::files;
+use crate::hooks::HOOK_VARIABLE;
 use crate::sys::ports;
 use crate::sys::process::{self, Handle, Process};
 use crate::sys::signal;
@@ -16,13 +17,13 @@ pub struct Left {
     pub keep: Vec<Process>,
 }
 
-/// Looks below this process. `session` is the command's session, `known` the ports that it has listened on.
+/// Looks below this process, for what belongs to the instance `id` and no hook of it has started. `session` is the command's session, `known` the ports that it has listened on.
 ///
 /// What runs in the command's session, or answers on its port, belongs to it. What leads a session of its own (a
 /// browser that it opened, a build daemon) was put there to outlive it.
-pub fn find(rule: Rule, session: u32, known: &[u16]) -> Left {
+pub fn find(rule: Rule, id: &str, session: u32, known: &[u16]) -> Left {
     let mut all = process::descendants(std::process::id());
-    all.retain(|process| !sees_to_itself(process));
+    all.retain(|process| !sees_to_itself(process) && !process::has_environment(process.pid, HOOK_VARIABLE, id));
     if all.is_empty() {
         return Left::default();
     }

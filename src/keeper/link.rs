@@ -248,13 +248,18 @@ impl Link {
 
     /// A line of ours, between the output that came before it and what comes after.
     pub fn notice(&mut self, text: &str) {
+        self.tell(Kind::Notice, text.as_bytes());
+    }
+
+    /// Something of ours, at its place in the output.
+    pub fn tell(&mut self, kind: Kind, payload: &[u8]) {
         if self.is_behind && self.outbox.len() > OUTPUT_WINDOW {
             // It reads nothing at all; what it is told must not pile up either.
             return;
         }
         let way = self.way();
         self.leave_terminal();
-        self.send(Kind::Notice, text.as_bytes());
+        self.send(kind, payload);
         if way != Way::Frames {
             self.return_to_terminal();
         }

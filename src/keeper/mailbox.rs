@@ -4,6 +4,7 @@ use super::restart::Asked;
 use super::sends::Send;
 use crate::error::Error;
 use crate::hooks::Outcome;
+use crate::wire::Notification;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -13,6 +14,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 pub enum Message {
     /// A line of ours for the user.
     Notice(String),
+    /// A hook's news for whoever looks on.
+    Notify(Notification),
+    /// The app answers again, or does not any more.
+    Answers(bool),
     /// The start hooks are through.
     Prepared(Outcome),
     /// Somebody asks over the socket for the end; the answer goes back when nothing is left.

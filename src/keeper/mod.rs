@@ -8,6 +8,7 @@ mod command;
 mod ending;
 mod endpoint;
 mod flow;
+mod healthy;
 mod hear;
 mod job;
 mod leftovers;
@@ -46,6 +47,7 @@ use answers::Asking;
 use clients::Clients;
 use command::{Environment, Prepared};
 use endpoint::Endpoint;
+use healthy::Watching;
 use life::{Child, GroupSignals, Phase};
 use mailbox::{Mailbox, Message, Terminated};
 use output::Output;
@@ -120,8 +122,13 @@ struct Keeper {
     group_signals: GroupSignals,
     ready: Ready,
     hooks: Option<Runner>,
+    /// Whether the app goes on answering is looked at, for the hooks.
+    watching: Option<Watching>,
     config: Config,
+    /// What the user has typed.
     command: Vec<OsString>,
+    /// What runs: the same, or what a start hook has made of it.
+    words: Vec<OsString>,
     /// What the spawn needs; `None` once it has happened.
     prepared: Option<Prepared>,
     child: Option<Child>,
@@ -206,6 +213,8 @@ impl Keeper {
     fn message(&mut self, message: Message) {
         match message {
             Message::Notice(text) => self.notice(&text),
+            Message::Notify(notification) => self.clients.notify(&notification),
+            Message::Answers(answers) => self.app_answers(answers),
             Message::Prepared(outcome) => self.prepared(outcome),
             Message::Terminate(reply) => {
                 self.to_answer.push(reply);

@@ -6,6 +6,7 @@ use super::mailbox::{Message, Post};
 use super::screen::Screen;
 use super::screen_modes::ScreenModes;
 use crate::error::Error;
+use crate::hooks::LineWatch;
 use crate::log::{self, Writer};
 use crate::registry::Registry;
 use crate::sys::process;
@@ -14,7 +15,7 @@ use crate::wire::Stream;
 use jiff::{SignedDuration, Timestamp};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// How long a piece may wait for others to be written with it: a follower of the log does not notice, and a program
@@ -51,6 +52,8 @@ struct Shared {
     is_off: AtomicBool,
     /// Where a failure of the log is told, and that there is room again.
     post: Post,
+    /// What the hooks look for in it.
+    lines: OnceLock<LineWatch>,
 }
 
 /// What has come in.
@@ -82,6 +85,8 @@ enum Thread {
 struct Batch {
     bytes: Vec<u8>,
     pieces: Vec<Piece>,
+    /// Not the command's.
+    is_ours: bool,
 }
 
 struct Piece {
@@ -114,8 +119,14 @@ impl Output {
             behind: AtomicUsize::new(0),
             is_off: AtomicBool::new(false),
             post,
+            lines: OnceLock::new(),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// From here on, what is written is looked through for the hooks.
+    pub fn watch_lines(&self, watch: LineWatch) {
+        let _ = self.shared.lines.set(watch);
     }
 
     /// Puts a piece of output down; `moved` says that there is more in it than text and colours.
@@ -288,6 +299,9 @@ impl Shared {
             drop(inbox);
             self.write();
             if is_over {
+                if let Some(watch) = self.lines.get() {
+                    watch.end();
+                }
                 return;
             }
         }
@@ -304,9 +318,16 @@ impl Shared {
         let mut batches = std::mem::take(&mut self.catch_up().unwritten);
         let mut written = 0;
         let mut result = Ok(());
+        let watch = self.lines.get();
         for batch in &batches {
             written += batch.bytes.len();
+            if let Some(watch) = watch.filter(|_| batch.is_ours) {
+                watch.end();
+            }
             for (piece, bytes) in batch.pieces() {
+                if let Some(watch) = watch.filter(|_| !batch.is_ours) {
+                    watch.feed(piece.stream, bytes);
+                }
                 if let Some(file) = file.as_mut() {
                     result = result.and(file.append(piece.stream, piece.at, bytes));
                 }
@@ -328,6 +349,7 @@ impl Shared {
         if let Some(mut spare) = batches.pop() {
             spare.bytes.clear();
             spare.pieces.clear();
+            spare.is_ours = false;
             inbox.spare = spare;
         }
         if std::mem::take(&mut inbox.is_full) {
@@ -349,7 +371,7 @@ impl Batch {
     fn of_ours(line: &str) -> Self {
         let bytes = format!("{line}\n").into_bytes();
         let pieces = vec![Piece { stream: Stream::Out, at: Timestamp::now(), length: bytes.len(), moved: false }];
-        Self { bytes, pieces }
+        Self { bytes, pieces, is_ours: true }
     }
 
     fn pieces(&self) -> impl Iterator<Item = (&Piece, &[u8])> {

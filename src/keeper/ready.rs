@@ -2,7 +2,8 @@
 
 use super::printed::{PatternWatcher, Printed, UrlWatcher};
 use crate::config::Config;
-use crate::sweep::INSTANCE_VARIABLE;
+use crate::hooks::HOOK_VARIABLE;
+use crate::registry::INSTANCE_VARIABLE;
 use crate::sys::ports::{self, Listener};
 use crate::sys::process;
 use std::time::{Duration, Instant};
@@ -204,9 +205,11 @@ impl Ready {
         }
     }
 
-    /// What another wrap below us runs has an instance of its own, and its port is that one's.
+    /// What another wrap below us runs has an instance of its own, and its port is that one's; what a hook runs is none of
+    /// the command's.
     fn is_ours(&self, pid: u32) -> bool {
         process::environment(pid, INSTANCE_VARIABLE).is_none_or(|id| id == self.instance_id)
+            && !process::has_environment(pid, HOOK_VARIABLE, &self.instance_id)
     }
 
     fn choose(&self) -> Ports {

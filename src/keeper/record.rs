@@ -13,6 +13,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
+/// An entry that the loop writes and others read.
+pub type Shared = Arc<Mutex<Entry>>;
+
 /// How often another id is drawn because the short one is in use. Two in a row are as good as impossible with
 /// 16 million short ids; ten means that something else is wrong, and any id is better than none.
 const DRAWS: usize = 10;
@@ -88,7 +91,7 @@ impl Record {
     }
 
     /// The entry, shared with the endpoint.
-    pub fn shared(&self) -> Arc<Mutex<Entry>> {
+    pub fn shared(&self) -> Shared {
         Arc::clone(&self.shared)
     }
 

@@ -4,9 +4,9 @@ use super::command::{self, Environment};
 use super::life::{Escalation, Phase};
 use super::relay::Ends;
 use super::{Job, Keeper, Ready, Terminated};
-use crate::config;
+use crate::config::Loaded;
 use crate::error::reason;
-use crate::hooks::Event;
+use crate::hooks::{Event, trust};
 use crate::project;
 use crate::registry::entry::State;
 use crate::sys::{ports, process};
@@ -113,7 +113,7 @@ impl Keeper {
             Some(environment) => environment.get(OsStr::new("PATH")).cloned(),
             None => env::var_os("PATH"),
         };
-        let program = &self.command[0];
+        let program = &self.words[0];
         if !can_be_found(program, &cwd, path.as_deref()) {
             return Err(format!("its command `{}` is not found any more", program.display()));
         }
@@ -173,7 +173,7 @@ impl Keeper {
                 let _ = asked.reply.send(Ok(Restarted { run_id, ready_timeout, added, changed, removed }));
             }
             Err(error) => {
-                let why = format!("cannot start `{}` again: {}", self.command[0].display(), reason(&error));
+                let why = format!("cannot start `{}` again: {}", self.words[0].display(), reason(&error));
                 self.clients.notice(&why);
                 let _ = asked.reply.send(Err(Unable::Failed(why)));
                 self.phase = Phase::Over(Ended::Code(1));
@@ -204,7 +204,7 @@ impl Keeper {
         self.read_configuration(&cwd);
         let environment = self.additions.clone();
         let base = self.base.as_ref();
-        let child = command::spawn(prepared, &self.command, base, &environment, &self.relay.ends, &self.kept)?;
+        let child = command::spawn(prepared, &self.words, base, &environment, &self.relay.ends, &self.kept)?;
         self.child = Some(child);
         self.phase = Phase::Running;
         self.job = Job::Running;
@@ -230,7 +230,7 @@ impl Keeper {
     /// What the project and the user have configured by now: the change may be why it is restarted.
     fn read_configuration(&mut self, cwd: &Path) {
         let project = project::detect(cwd, &self.command, &|name| env::var_os(name));
-        let (config, warnings) = config::load(config::project_file(cwd, &project.root).as_deref());
+        let Loaded { config, warnings, .. } = trust::settings(cwd, &project.root);
         for warning in warnings {
             self.notice(&warning);
         }
@@ -242,6 +242,7 @@ impl Keeper {
             self.ready.expect();
         }
         self.asking = None;
+        self.watching = None;
         self.config = config;
     }
 

@@ -6,31 +6,32 @@ use super::link::{Link, Request, Role};
 use super::mailbox::{Mailbox, Message, Post};
 use super::outer::Outer;
 use super::output::Output;
-use super::record::{Birth, Record};
+use super::record::{Birth, Record, Shared};
 use super::relay::Relay;
 use super::restart::Then;
-use super::sends::Sends;
+use super::sends::{Send, Sends, Text};
 use super::{Endpoint, Job, Keeper, REFRESH, Ready, START, ScreenModes, Terminated, command};
 use crate::config;
+use crate::config::Loaded;
 use crate::error::{Error, not_started, reason};
-use crate::hooks::{Event, Hooks, Notice, Outcome, Runner};
+use crate::hooks::{Event, Hooks, Host, Outcome, Runner, Wish, trust};
 use crate::log;
 use crate::ping;
 use crate::project::{self, signature};
+use crate::registry::INSTANCE_VARIABLE;
 use crate::registry::entry::Mode;
-use crate::sweep::INSTANCE_VARIABLE;
 use crate::sys::pty::Pty;
 use crate::sys::signal::{self, Signals};
 use crate::sys::timer::Timer;
 use crate::sys::{inherited, memory, process};
-use crate::wire::{Decoder, Failed, KEEPER, Kind, Started, Streams, VERSION};
+use crate::wire::{Decoder, Failed, KEEPER, Kind, Notification, Started, Streams, VERSION};
 use rustix::fd::OwnedFd;
 use std::collections::VecDeque;
 use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 /// Whether a spawn failed for want of descriptors, processes or memory, not because of the command.
@@ -110,7 +111,7 @@ pub fn start(socket: OwnedFd, pty: Option<Pty>) -> Result<Keeper, Error> {
     };
     let cwd = env::current_dir().unwrap_or_default();
     let project = project::detect(&cwd, &request.command, &|name| env::var_os(name));
-    let (config, warnings) = config::load(config::project_file(&cwd, &project.root).as_deref());
+    let Loaded { config, warnings, .. } = trust::settings(&cwd, &project.root);
     let (mode, terminal) = match request.launch.streams {
         Streams::Terminal { size, .. } => (Mode::Terminal, Some(size)),
         Streams::Pipe { .. } => (Mode::Pipe, None),
@@ -154,7 +155,9 @@ pub fn start(socket: OwnedFd, pty: Option<Pty>) -> Result<Keeper, Error> {
         group_signals: GroupSignals::default(),
         ready,
         hooks: None,
+        watching: None,
         config,
+        words: request.command.clone(),
         command: request.command,
         prepared: Some(prepared),
         child: None,
@@ -222,22 +225,27 @@ impl Keeper {
     }
 
     fn run_start_hooks(&mut self) {
-        let hooks = Hooks::find(Path::new(&self.record.entry().project_root), &self.config.trusted);
+        let hooks = Hooks::find(Path::new(&self.record.entry().project_root), &self.config);
         if hooks.is_empty() {
             self.prepared(Outcome::default());
             return;
         }
-        let (notices, post) = (self.mailbox.post(), self.mailbox.post());
-        let notice: Notice = Arc::new(move |text| notices.send(Message::Notice(text)));
-        let runner = Runner::new(hooks, notice);
+        let (wishes, post) = (self.mailbox.post(), self.mailbox.post());
+        let host: Host = Arc::new(move |wish| {
+            wishes.send(granted(wish));
+            Ok(())
+        });
+        let runner = Runner::new(hooks, host);
+        let entry = self.record.shared();
+        self.output.watch_lines(runner.line_watch(move || as_hooks_see(&entry)));
         let answer = Answer(Some(post));
         runner.fire(Event::Start, self.instance(), move |outcome| answer.give(outcome));
         self.hooks = Some(runner);
     }
 
-    /// The instance as hooks see it: the entry without its key.
+    /// The instance as hooks see it.
     pub(super) fn instance(&self) -> serde_json::Value {
-        serde_json::to_value(self.record.entry().public()).unwrap_or_default()
+        as_hooks_see(&self.record.shared())
     }
 
     /// The start hooks are through: spawn, unless one refused or the user has interrupted meanwhile.
@@ -247,10 +255,16 @@ impl Keeper {
             self.fail(REFUSED, &format!("a start hook refused to run `{}`: {reason}", self.command[0].display()));
             return;
         }
+        if let Some(name) = outcome.name {
+            self.record.entry().project_name = name;
+        }
+        if let Some(words) = outcome.args {
+            self.words = original_words(words, &self.command);
+        }
         let mut environment = self.environment();
         environment.extend(outcome.env.into_iter().map(|(name, value)| (name, value.map(OsString::from))));
         let client = self.clients.iter().next().and_then(|link| link.process);
-        let words = command::addressed(&self.command, client.map(|(pid, _)| pid));
+        let words = command::addressed(&self.words, client.map(|(pid, _)| pid));
         let spawned = command::spawn(prepared, &words, None, &environment, &self.relay.ends, &self.kept);
         self.additions = environment;
         inherited::close(&self.inherited);
@@ -258,11 +272,11 @@ impl Keeper {
             Ok(child) => child,
             Err(error) if lacks_room(&error) => {
                 // Not the command's fault but ours, who need more than it does: the client runs it bare.
-                self.bare(&format!("cannot start `{}`: {}", self.command[0].display(), reason(&error)));
+                self.bare(&format!("cannot start `{}`: {}", self.words[0].display(), reason(&error)));
                 return;
             }
             Err(error) => {
-                let (code, message) = not_started(&self.command[0], &error);
+                let (code, message) = not_started(&self.words[0], &error);
                 self.fail(code, &message);
                 return;
             }
@@ -344,6 +358,37 @@ impl Keeper {
         }
         self.phase = Phase::Over(crate::wire::Ended::Code(i32::from(code)));
     }
+}
+
+/// The entry without its key.
+fn as_hooks_see(entry: &Shared) -> serde_json::Value {
+    let public = entry.lock().unwrap_or_else(PoisonError::into_inner).public();
+    serde_json::to_value(public).unwrap_or_default()
+}
+
+/// What the loop is told of a hook's wish.
+fn granted(wish: Wish) -> Message {
+    match wish {
+        Wish::Say(text) => Message::Notice(text),
+        Wish::Notify { title, text } => Message::Notify(Notification { title, text }),
+        // Nobody waits for the answers: the hook goes on.
+        Wish::Send(text) => Message::Send(Send {
+            text: Text::Line { text, raw: false },
+            id: String::new(),
+            reply: tokio::sync::oneshot::channel().0,
+        }),
+        Wish::Stop => Message::Terminate(tokio::sync::oneshot::channel().0),
+    }
+}
+
+/// The words as a start hook has left them. Those that were there before keep bytes that are not UTF-8, which the hook saw
+/// as U+FFFD.
+fn original_words(words: Vec<String>, before: &[OsString]) -> Vec<OsString> {
+    let original = |word: String| match before.iter().find(|known| known.to_string_lossy() == word) {
+        Some(known) => known.clone(),
+        None => OsString::from(word),
+    };
+    words.into_iter().map(original).collect()
 }
 
 /// The start hooks' answer: given also where their thread ends without one, or the command would never run.

@@ -21,6 +21,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// Every process of an instance has it in its environment, with the instance's id.
+pub const INSTANCE_VARIABLE: &str = "WRAP_INSTANCE_ID";
+
 /// The longest path of a socket. `sun_path` holds 108 bytes on Linux and 104 on macOS; 100 leaves room for the
 /// terminating zero and for a temporary name beside it.
 const MAX_SOCKET_PATH: usize = 100;

@@ -92,6 +92,23 @@ pub fn close(descriptors: &[RawFd]) {
     }
 }
 
+/// Makes every descriptor above 2 close-on-exec: one of the caller's that a program keeps holds up whoever waits for its
+/// end. For a child between fork and exec; makes only async-signal-safe calls.
+pub(super) fn keep_from_exec() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: close_range(2) with this flag closes nothing; it changes a flag of this process's own descriptors.
+    if unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) } == 0 {
+        return;
+    }
+    for fd in 3..HIGHEST {
+        // SAFETY: F_SETFD changes a flag only; a number that is no descriptor gives -1.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
+/// Descriptors that are looked at one by one where the kernel cannot do it (Linux before 5.11, macOS): the usual limit.
+const HIGHEST: RawFd = 1024;
+
 /// Puts /dev/null in the place of standard input and of these other standard streams. What was there is closed.
 pub fn replace_by_null(streams: &[RawFd]) {
     let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) else { return };

@@ -4,7 +4,7 @@
 //! (pid, start token, boot id, PID namespace).
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -101,6 +101,25 @@ pub fn become_subreaper(on: bool) {
 /// There is no such thing here.
 #[cfg(not(target_os = "linux"))]
 pub fn become_subreaper(_: bool) {}
+
+/// Waits for a child of this thread that has ended, was stopped or goes on: one that it started, or that came to this
+/// process as a subreaper when it calls from the first thread. Children of other threads are left to these
+/// (`__WNOTHREAD`, waitpid(2)). `None` where there is none in this moment.
+#[cfg(target_os = "linux")]
+pub fn reap() -> Option<(u32, WaitStatus)> {
+    let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
+    let options = options | WaitOptions::from_bits_retain(libc::__WNOTHREAD as u32);
+    let (pid, status) = rustix::process::wait(options).ok().flatten()?;
+    Some((pid.as_raw_nonzero().get() as u32, status))
+}
+
+/// The same of all children: where there are no subreapers, those of other threads are waited for by their handles.
+#[cfg(not(target_os = "linux"))]
+pub fn reap() -> Option<(u32, WaitStatus)> {
+    let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
+    let (pid, status) = rustix::process::wait(options).ok().flatten()?;
+    Some((pid.as_raw_nonzero().get() as u32, status))
+}
 
 /// Tells the kernel that this thread works in batches, so that it takes the processor from nobody when it wakes up
 /// (SCHED_BATCH, sched(7)): what a relay hands on must not wait for what is made of it.

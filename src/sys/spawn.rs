@@ -40,6 +40,23 @@ pub fn command(command: &mut Command, standing: Standing<'_>, replaced: [bool; 3
     command.spawn()
 }
 
+/// Spawns something that is no part of any run: it leads a session of its own, has the signals that we were started
+/// with, and no descriptor of ours but the three that `command` was given; all of them must be given.
+pub fn apart(command: &mut Command) -> io::Result<Child> {
+    // SAFETY: between fork and exec only async-signal-safe calls are made (setsid, close_range, fcntl, sigaction,
+    // sigprocmask); nothing is allocated and no lock is taken.
+    unsafe {
+        command.pre_exec(|| {
+            // It cannot fail: a process that was just forked leads no group.
+            let _ = rustix::process::setsid();
+            inherited::keep_from_exec();
+            inherited::restore([true; 3]);
+            Ok(())
+        });
+    }
+    command.spawn()
+}
+
 /// Forks this process; the child runs `become` and exits with the code that it returns. With `own_session` it leads a
 /// session of its own from its first instruction on, so that no key of the outer terminal ever reaches it.
 ///

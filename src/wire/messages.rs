@@ -30,6 +30,15 @@ impl Stream {
     }
 }
 
+/// News for the user, as terminals and desktops show them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    /// What it is about.
+    pub title: String,
+    /// What it says.
+    pub text: String,
+}
+
 /// How a pipe-mode stream of the caller is passed to the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

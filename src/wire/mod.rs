@@ -104,10 +104,12 @@ pub enum Kind {
     IsReady = 46,
     /// Keeper: the last lines of a run that ended, as text: for such a client.
     LastWords = 47,
+    /// Keeper: a hook's news for the user ([`Notification`], as JSON), for a terminal that can show such.
+    Notify = 48,
 }
 
 impl Kind {
-    const ALL: [Self; 30] = [
+    const ALL: [Self; 31] = [
         Self::Launch,
         Self::Arguments,
         Self::Go,
@@ -138,6 +140,7 @@ impl Kind {
         Self::Direct,
         Self::IsReady,
         Self::LastWords,
+        Self::Notify,
     ];
 
     fn of(byte: u8) -> Option<Self> {

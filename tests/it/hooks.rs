@@ -113,18 +113,6 @@ fn hooks_run_for_a_detached_run_too() {
     sandbox.wait_no_entry();
 }
 
-/// The hook that ships as an example does what its comment says.
-#[test]
-fn the_example_works() {
-    let sandbox = Sandbox::new();
-    sandbox.hook("announce", include_str!("../../hooks/announce.lua"));
-    let finished = sandbox.wrap(["sh", "-c", "echo $WRAPPED_AS; exit 3"]).piped().expect_code(3);
-    assert_eq!(finished.out(), "project\n");
-    let err = finished.err();
-    assert!(err.contains("wrap: hook announce: starting sh -c"), "{err}");
-    assert!(err.contains("wrap: hook announce: ended with 3 after 0."), "{err}");
-}
-
 const GREET: &str = "wrap.on('start', function(i) i.env.GREETING = 'hello from the project' end)";
 
 /// Whoever clones a stranger's repository runs nothing of it before having said so.
@@ -156,7 +144,12 @@ fn a_projects_hooks_run_once_they_are_trusted_and_not_after_an_edit() {
 
     sandbox.write("project/.wrap/hooks/greet.lua", format!("{GREET} -- edited"));
     let ran = greeting();
-    assert!(ran.out() == "<>\n" && ran.err().contains("as they have changed"), "{} {}", ran.out(), ran.err());
+    assert!(
+        ran.out() == "<>\n" && ran.err().contains("it has changed since you trusted it"),
+        "{} {}",
+        ran.out(),
+        ran.err()
+    );
     sandbox.write("project/.wrap/hooks/greet.lua", GREET);
     assert_eq!(greeting().out(), "<hello from the project>\n");
     sandbox.wrap(["trust", "--revoke"]).piped().expect_code(0);

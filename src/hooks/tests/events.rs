@@ -7,8 +7,8 @@ use std::time::Instant;
 fn each_event_reaches_its_handlers_with_the_instance() {
     let mut house = House::one(
         r#"
-        for _, event in {"start", "ready", "restart", "exit", "stale"} do
-            wrap.on(event, function(instance)
+        for _, event in {"start", "ready", "unhealthy", "healthy", "line", "restart", "exit", "stale"} do
+            wrap.on(event, event == "line" and {pattern = "x"} or nil, function(instance)
                 print(event, instance.projectName, instance.port, instance.cmdArgs[2], instance.exitCode, instance.authKey)
             end)
         end
@@ -77,6 +77,41 @@ fn the_instance_is_read_only() {
 }
 
 #[test]
+fn a_start_hook_changes_the_words_and_the_name_and_the_next_one_sees_it() {
+    let mut house = House::new(&[
+        (
+            "a.lua",
+            "wrap.on('start', function(i) table.insert(i.cmdArgs, 1, 'doppler'); wrap.rename(' shop 2\\27 ') end)",
+        ),
+        ("b.lua", "wrap.on('start', function(i) print(i.cmdArgs[1], i.projectName); i.cmdArgs[3] = '--fast' end)"),
+        ("c.lua", "wrap.on('ready', function(i) i.cmdArgs[1] = 'late' end)"),
+    ]);
+    let instance = json!({"cmdArgs": ["npm", "run"], "projectName": "shop"});
+    let outcome = house.fire(Event::Start, instance.clone());
+    assert_eq!(outcome.args, Some(["doppler", "npm", "--fast"].map(String::from).to_vec()));
+    assert_eq!((outcome.name.as_deref(), house.said()), (Some("shop 2"), vec!["hook b: doppler\tshop 2".into()]));
+    house.fire(Event::Ready, instance.clone());
+    assert!(house.said()[0].contains("readonly"));
+    let mut same = House::one("wrap.on('start', function(i) i.cmdArgs[1] = i.cmdArgs[1] end)");
+    assert_eq!(same.fire(Event::Start, instance.clone()), Outcome::default());
+    for (line, why) in [
+        ("table.clear(i.cmdArgs)", "`instance.cmdArgs` has no program any more: its first word is what runs"),
+        ("i.cmdArgs[1] = ''", "`instance.cmdArgs` has no program any more: its first word is what runs"),
+        ("i.cmdArgs[2] = 7", "`instance.cmdArgs[2]` is to be a text in UTF-8, not number"),
+        ("i.cmdArgs[2] = 'a\\0b'", "`instance.cmdArgs[2]` cannot hold a zero byte"),
+        (
+            "i.cmdArgs[2] = string.rep('x', 3e5)",
+            "`instance.cmdArgs[2]` is too much for a command line: write it to a file",
+        ),
+        ("wrap.rename('')", "h.lua:1: `wrap.rename` takes a name that can be shown"),
+    ] {
+        let mut house = House::one(&format!("wrap.on('start', function(i) {line} end)"));
+        assert_eq!(house.fire(Event::Start, instance.clone()), Outcome::default());
+        assert_eq!(house.said(), [format!("hook h: {why}")]);
+    }
+}
+
+#[test]
 fn the_environment_belongs_to_a_start_hook_while_it_runs() {
     let mut house = House::one(
         "local kept\nwrap.on('start', function(i) kept = i.env end)\n\
@@ -127,16 +162,16 @@ fn a_mistake_in_the_file_is_told_with_its_place_and_others_run() {
         ("\nlocal t = nil\nt.x = 1", "h.lua:3: attempt to index nil with 'x'"),
         (
             "wrap.on('strat', print)",
-            "h.lua:1: unknown event `strat`: did you mean `start`? the events are `start`, `ready`, `restart`, `exit`, `stale`",
+            "h.lua:1: unknown event `strat`: did you mean `start`? the events are `start`, `ready`, `unhealthy`, `healthy`, `line`, `restart`, `exit`, `stale`",
         ),
         (
             "wrap.on('x', print)",
-            "h.lua:1: unknown event `x`: the events are `start`, `ready`, `restart`, `exit`, `stale`",
+            "h.lua:1: unknown event `x`: the events are `start`, `ready`, `unhealthy`, `healthy`, `line`, `restart`, `exit`, `stale`",
         ),
         ("wrap.on('start')", "h.lua:1: `wrap.on` takes the name of an event and a function"),
         ("\nstring.rep()", "h.lua:2: missing argument #1 to 'rep' (string expected)"),
         ("for i = 1, 99 do wrap.on('start', print) end", "h.lua:1: more than 32 handlers: use a second file"),
-        ("require('x')", "h.lua:1: attempt to call a nil value"),
+        ("require('x')", "h.lua:1: require: there is no `x` beside this hook"),
         ("\u{1b}Lua", "h.lua:1: Expected identifier when parsing expression, got ''"),
     ] {
         let mut house = House::new(&[("h.lua", source), ("i.lua", "wrap.on('start', function(i) i.env.OK = '1' end)")]);
@@ -192,7 +227,7 @@ fn three_failures_in_a_row_switch_a_hook_off() {
 #[test]
 fn fire_returns_at_once_and_calls_back_in_order() {
     let house = House::one("wrap.on('ready', function() while true do end end)");
-    let runner = Runner::with_limits(Hooks::in_dir(house.dir.path()), Arc::new(|_| {}), SHORT);
+    let runner = Runner::with_limits(Hooks::in_dir(house.dir.path()), Arc::new(|_| Ok(())), SHORT);
     let (tell, told) = std::sync::mpsc::channel();
     let before = Instant::now();
     for n in 0..2 {

@@ -1,6 +1,6 @@
 //! Hooks as a caller sees them: files in a directory, events in, outcomes and notices out.
 
-use super::{Event, Hooks, Limits, Notice, Outcome, Runner, Verdict};
+use super::{Event, Hooks, Host, Limits, Outcome, Runner, Verdict, Wish};
 use serde_json::{Value, json};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -9,9 +9,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 mod abilities;
+mod actions;
 mod attacks;
 mod events;
 mod files;
+mod lines;
+mod modules;
 mod trust;
 
 /// For hooks that are to run into their limit: short, so that the suite is fast.
@@ -21,6 +24,7 @@ const SHORT: Limits = Limits { time: Duration::from_millis(100), memory: super::
 struct House {
     dir: tempfile::TempDir,
     said: Arc<Mutex<Vec<String>>>,
+    wished: Arc<Mutex<Vec<Wish>>>,
     runner: Option<Runner>,
     limits: Limits,
 }
@@ -32,7 +36,7 @@ impl House {
         for (name, source) in files {
             write(&dir.path().join(name), source.as_bytes());
         }
-        Self { dir, said: Arc::default(), runner: None, limits: Limits::default() }
+        Self { dir, said: Arc::default(), wished: Arc::default(), runner: None, limits: Limits::default() }
     }
 
     /// One file, `h.lua`.
@@ -42,10 +46,22 @@ impl House {
 
     fn fire(&mut self, event: Event, instance: Value) -> Outcome {
         let said = self.said.clone();
-        let notice: Notice = Arc::new(move |line| said.lock().expect("no panic").push(line));
+        let wished = self.wished.clone();
+        let host: Host = Arc::new(move |wish| {
+            match wish {
+                Wish::Say(line) => said.lock().expect("no panic").push(line),
+                wish => wished.lock().expect("no panic").push(wish),
+            }
+            Ok(())
+        });
         let (dir, limits) = (self.dir.path(), self.limits);
-        let runner = self.runner.get_or_insert_with(|| Runner::with_limits(Hooks::in_dir(dir), notice, limits));
+        let runner = self.runner.get_or_insert_with(|| Runner::with_limits(Hooks::in_dir(dir), host, limits));
         runner.fire_and_wait(event, instance)
+    }
+
+    /// What was asked of the process that the hooks run in.
+    fn wished(&self) -> Vec<Wish> {
+        std::mem::take(&mut *self.wished.lock().expect("no panic"))
     }
 
     fn start(&mut self) -> Outcome {

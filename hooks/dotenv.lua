@@ -1,0 +1,45 @@
+-- Gives the command the variables of `.env`, for programs that do not read it themselves. What the environment has
+-- already stays, as does what a file further to the left says.
+--
+-- Options: files = which files, as seen from the project (default: ".env.local", ".env"); override = true lets the files
+-- win over the environment
+--     hooks = [{ name = "dotenv", files = [".env.development", ".env"] }]
+
+local ESCAPES = { n = "\n", r = "\r", t = "\t", ["\\"] = "\\", ['"'] = '"', ["$"] = "$" }
+
+local function value_of(text)
+    local single = text:match("^'([^']*)'")
+    if single then
+        return single
+    end
+    if text:sub(1, 1) == '"' then
+        local out, at = {}, 2
+        while at <= #text and text:sub(at, at) ~= '"' do
+            local char = text:sub(at, at)
+            if char == "\\" then
+                at += 1
+                char = ESCAPES[text:sub(at, at)] or "\\" .. text:sub(at, at)
+            end
+            table.insert(out, char)
+            at += 1
+        end
+        return table.concat(out)
+    end
+    -- A comment begins behind a space; without one, `#` is part of a colour or an anchor.
+    return (text:gsub("%s+#.*$", ""):gsub("^#.*$", ""):gsub("%s+$", ""))
+end
+
+wrap.on("start", function(instance)
+    local taken = {}
+    for _, file in wrap.options.files or { ".env.local", ".env" } do
+        local text = wrap.fs.read(instance.projectRoot .. "/" .. file) or ""
+        for line in text:gmatch("[^\r\n]+") do
+            local name, rest = line:gsub("^%s*export%s+", ""):match("^%s*([%a_][%w_]*)%s*=%s*(.*)$")
+            local is_free = name and not taken[name] and (wrap.options.override or instance.env[name] == nil)
+            if is_free then
+                instance.env[name] = value_of(rest)
+                taken[name] = true
+            end
+        end
+    end
+end)

@@ -1,0 +1,129 @@
+//! `line` events: the command's output is looked through where it is put down, never on its way to the terminal, and for
+//! no longer than a share of the time. What a flood has more than that is counted and told.
+
+use super::queue::{LineJob, Queue};
+use crate::log::lines::{overwritten, plain};
+use crate::wire::Stream;
+use memchr::{memchr, memchr_iter};
+use regex_lite::Regex;
+use serde_json::Value as Json;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Bytes of output that are looked through in a [`WINDOW`]: a regular expression passes some 50 MB/s, and so takes no more
+/// than a tenth of one processor, however much is printed.
+const LOOKED_AT: usize = 4 << 20;
+
+/// Handlers that are called in a [`WINDOW`]: each costs some ten microseconds, and nobody reads more news a second.
+const MATCHES: u32 = 1000;
+
+/// What both are counted in.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// Bytes of a line that are looked at: what is behind them is no line that people read.
+const LONGEST: usize = 16 << 10;
+
+/// What a handler looks for.
+pub(super) struct Pattern {
+    /// The hook's number.
+    pub hook: usize,
+    /// The handler's place in it.
+    pub handler: usize,
+    /// What must be in the line.
+    pub regex: Regex,
+}
+
+/// What a line handler gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    /// The line as a terminal would show it, without colours.
+    pub text: String,
+    /// `stdout` or `stderr`.
+    pub stream: &'static str,
+    /// Lines before it that were not looked at, or matched and were not told.
+    pub missed: u64,
+}
+
+/// Looks through what a command prints.
+pub struct LineWatch {
+    queue: Arc<Queue>,
+    instance: Box<dyn Fn() -> Json + Send + Sync>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// What came behind the last newline, by stream.
+    begun: [Vec<u8>; 2],
+    window: Instant,
+    looked_at: usize,
+    matches: u32,
+    missed: u64,
+}
+
+impl LineWatch {
+    pub(super) fn new(queue: Arc<Queue>, instance: Box<dyn Fn() -> Json + Send + Sync>) -> Self {
+        let state =
+            State { begun: [Vec::new(), Vec::new()], window: Instant::now(), looked_at: 0, matches: 0, missed: 0 };
+        Self { queue, instance, state: Mutex::new(state) }
+    }
+
+    /// Takes a piece of output. Does nothing where no hook asks for lines.
+    pub fn feed(&self, stream: Stream, bytes: &[u8]) {
+        let Some(patterns) = self.queue.patterns().filter(|patterns| !patterns.is_empty()) else { return };
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.window.elapsed() >= WINDOW {
+            (state.window, state.looked_at, state.matches) = (Instant::now(), 0, 0);
+        }
+        let mut rest = bytes;
+        while let Some(at) = memchr(b'\n', rest) {
+            if state.looked_at >= LOOKED_AT {
+                state.missed += memchr_iter(b'\n', rest).count() as u64;
+                state.begun[index(stream)].clear();
+                return;
+            }
+            let begun = std::mem::take(&mut state.begun[index(stream)]);
+            if begun.is_empty() {
+                self.look(&mut state, patterns, stream, &rest[..at.min(LONGEST)]);
+            } else {
+                let line = [&begun[..], &rest[..at.min(LONGEST)]].concat();
+                self.look(&mut state, patterns, stream, &line);
+            }
+            rest = &rest[at + 1..];
+        }
+        let begun = &mut state.begun[index(stream)];
+        let room = LONGEST - begun.len().min(LONGEST);
+        begun.extend_from_slice(&rest[..rest.len().min(room)]);
+    }
+
+    /// What was begun is all that comes of it: the run is over, or another begins.
+    pub fn end(&self) {
+        let Some(patterns) = self.queue.patterns() else { return };
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for stream in [Stream::Out, Stream::Err] {
+            let begun = std::mem::take(&mut state.begun[index(stream)]);
+            if !begun.is_empty() {
+                self.look(&mut state, patterns, stream, &begun);
+            }
+        }
+    }
+
+    fn look(&self, state: &mut State, patterns: &[Pattern], stream: Stream, line: &[u8]) {
+        state.looked_at += line.len() + 1;
+        let text = plain(&overwritten(line));
+        for pattern in patterns.iter().filter(|pattern| pattern.regex.is_match(&text)) {
+            state.matches += 1;
+            let stream = if stream == Stream::Out { "stdout" } else { "stderr" };
+            let line = Line { text: text.clone(), stream, missed: state.missed };
+            let job = || LineJob { hook: pattern.hook, handler: pattern.handler, instance: (self.instance)(), line };
+            if state.matches <= MATCHES && self.queue.line(job) {
+                state.missed = 0;
+            } else {
+                state.missed += 1;
+            }
+        }
+    }
+}
+
+fn index(stream: Stream) -> usize {
+    usize::from(stream == Stream::Err)
+}
