@@ -31,11 +31,17 @@ _wrap() {
             wrap,completions)
                 cmd="wrap__subcmd__completions"
                 ;;
+            wrap,config)
+                cmd="wrap__subcmd__config"
+                ;;
             wrap,detach)
                 cmd="wrap__subcmd__detach"
                 ;;
             wrap,help)
                 cmd="wrap__subcmd__help"
+                ;;
+            wrap,hooks)
+                cmd="wrap__subcmd__hooks"
                 ;;
             wrap,list)
                 cmd="wrap__subcmd__list"
@@ -73,6 +79,18 @@ _wrap() {
             wrap,wait)
                 cmd="wrap__subcmd__wait"
                 ;;
+            wrap__subcmd__hooks,check)
+                cmd="wrap__subcmd__hooks__subcmd__check"
+                ;;
+            wrap__subcmd__hooks,list)
+                cmd="wrap__subcmd__hooks__subcmd__list"
+                ;;
+            wrap__subcmd__hooks,new)
+                cmd="wrap__subcmd__hooks__subcmd__new"
+                ;;
+            wrap__subcmd__hooks,test)
+                cmd="wrap__subcmd__hooks__subcmd__test"
+                ;;
             *)
                 ;;
         esac
@@ -80,7 +98,7 @@ _wrap() {
 
     case "${cmd}" in
         wrap)
-            opts="-n -d -C -h -V --name --detach --wait --ensure --size --json --pty --port --help --version run list attach detach send screen restart start adopt show wait stop logs clean trust center ui completions help"
+            opts="-n -d -C -h -V --name --detach --wait --ensure --size --json --pty --port --help --version run list attach detach send screen restart start adopt show wait stop logs clean trust hooks config center ui completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -203,6 +221,24 @@ _wrap() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wrap__subcmd__config)
+            opts="-h --json --schema --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --schema)
+                    COMPREPLY=($(compgen -W "user project" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wrap__subcmd__detach)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -224,6 +260,88 @@ _wrap() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wrap__subcmd__hooks)
+            opts="-h --help list new test check"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wrap__subcmd__hooks__subcmd__check)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wrap__subcmd__hooks__subcmd__list)
+            opts="-h --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wrap__subcmd__hooks__subcmd__new)
+            opts="-h --project --from --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wrap__subcmd__hooks__subcmd__test)
+            opts="-h --target --line --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --line)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -50,6 +50,8 @@ complete -c wrap -n "__fish_wrap_needs_command" -f -a "stop" -d 'End instances, 
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "logs" -d 'Show what an instance has printed'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "clean" -d 'Remove what ended without a trace, and list or end what was orphaned'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "trust" -d 'Say that a project\'s own hooks may run, see what they are, or take it back'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "hooks" -d 'List, begin, try out and check the hooks'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "config" -d 'Show the settings in force, and where each comes from'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "center" -d 'Run the control center: every instance on one page, and over one API'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "ui" -d 'Open the control center\'s page in the browser'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "completions" -d 'Print the completions of a shell'
@@ -125,6 +127,24 @@ complete -c wrap -n "__fish_wrap_using_subcommand trust" -l list -d 'Show what i
 complete -c wrap -n "__fish_wrap_using_subcommand trust" -l prune -d 'Forget what is gone or was changed'
 complete -c wrap -n "__fish_wrap_using_subcommand trust" -l json -d 'With --list, an array of objects'
 complete -c wrap -n "__fish_wrap_using_subcommand trust" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand hooks; and not __fish_seen_subcommand_from list new test check" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand hooks; and not __fish_seen_subcommand_from list new test check" -f -a "list" -d 'Show which hooks there are, what they handle, and what came of them the last time'
+complete -c wrap -n "__fish_wrap_using_subcommand hooks; and not __fish_seen_subcommand_from list new test check" -f -a "new" -d 'Begin a hook of your own'
+complete -c wrap -n "__fish_wrap_using_subcommand hooks; and not __fish_seen_subcommand_from list new test check" -f -a "test" -d 'Run the handlers of an event for a made or a live instance, and show what they did'
+complete -c wrap -n "__fish_wrap_using_subcommand hooks; and not __fish_seen_subcommand_from list new test check" -f -a "check" -d 'Look for mistakes, with line and column'
+complete -c wrap -n "__fish_wrap_using_subcommand hooks; and __fish_seen_subcommand_from list" -l json -d 'An array of objects'
+complete -c wrap -n "__fish_wrap_using_subcommand hooks; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand hooks; and __fish_seen_subcommand_from new" -l from -d 'As a copy of one that ships with wrap' -r
+complete -c wrap -n "__fish_wrap_using_subcommand hooks; and __fish_seen_subcommand_from new" -l project -d 'In this project\'s `.wrap/hooks/`, for everybody who trusts it'
+complete -c wrap -n "__fish_wrap_using_subcommand hooks; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand hooks; and __fish_seen_subcommand_from test" -l target -d 'For this instance instead of a made one' -r
+complete -c wrap -n "__fish_wrap_using_subcommand hooks; and __fish_seen_subcommand_from test" -l line -d 'What the command has written, for `line`' -r
+complete -c wrap -n "__fish_wrap_using_subcommand hooks; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand hooks; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand config" -l schema -d 'Print the JSON Schema of a file instead' -r -f -a "user\t'`config.toml`'
+project\t'`wrap.toml`'"
+complete -c wrap -n "__fish_wrap_using_subcommand config" -l json -d 'An object, with the value and the source of each'
+complete -c wrap -n "__fish_wrap_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wrap -n "__fish_wrap_using_subcommand center" -l port -d 'Listen on this port (8969, or that of `center` in the configuration, without)' -r
 complete -c wrap -n "__fish_wrap_using_subcommand center" -l allowed-origin -d 'Let pages of another origin ask, too; may be given again' -r
 complete -c wrap -n "__fish_wrap_using_subcommand center" -s d -l detach -d 'Run in the background'

@@ -108,9 +108,22 @@ pub fn pair(text: &str) -> Option<[u8; 2]> {
     }
 }
 
+/// The same as a text that [`pair`] takes.
+pub fn shown_pair([prefix, key]: [u8; 2]) -> String {
+    // Ctrl takes two bits away from the letter's code.
+    format!("ctrl-{} {}", char::from(prefix | 0x40).to_ascii_lowercase(), char::from(key))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pair_is_shown_as_it_is_taken() {
+        for text in ["ctrl-\\ d", "ctrl-a x", "ctrl-] Q", "ctrl-[ 1"] {
+            assert_eq!(pair(text).map(shown_pair).as_deref(), Some(text));
+        }
+    }
 
     #[test]
     fn keys_are_known_by_the_names_that_people_use() {

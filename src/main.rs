@@ -26,6 +26,8 @@ fn main() -> ExitCode {
         Verb::Logs(args) => cmd::logs::run(&args),
         Verb::Clean(args) => cmd::clean::run(&args),
         Verb::Trust(args) => cmd::trust::run(&args),
+        Verb::Hooks(args) => cmd::hooks::run(&args),
+        Verb::Config(args) => cmd::config::run(&args),
         Verb::Center(args) => cmd::center::run(args),
         Verb::Ui(args) => cmd::ui::run(&args),
         Verb::Completions { shell } => cmd::completions::run(shell),

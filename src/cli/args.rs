@@ -3,7 +3,7 @@
 use super::values::{Awaited, awaited, key, name, seconds, size};
 use crate::center::Allowed;
 use crate::sys::tty::Size;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -277,6 +277,82 @@ pub struct TrustArgs {
     /// With --list, an array of objects
     #[arg(long, requires = "list")]
     pub json: bool,
+}
+
+/// Options of `hooks`.
+#[derive(Debug, Args)]
+pub struct HooksArgs {
+    /// What to do; without, `list`.
+    #[command(subcommand)]
+    pub verb: Option<HooksVerb>,
+}
+
+/// What can be done with hooks.
+#[derive(Debug, Subcommand)]
+pub enum HooksVerb {
+    /// Show which hooks there are, what they handle, and what came of them the last time
+    List {
+        /// An array of objects
+        #[arg(long)]
+        json: bool,
+    },
+    /// Begin a hook of your own
+    New {
+        /// What it is called
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// In this project's `.wrap/hooks/`, for everybody who trusts it
+        #[arg(long)]
+        project: bool,
+        /// As a copy of one that ships with wrap
+        #[arg(long, value_name = "HOOK")]
+        from: Option<String>,
+    },
+    /// Run the handlers of an event for a made or a live instance, and show what they did
+    Test(TestArgs),
+    /// Look for mistakes, with line and column
+    Check {
+        /// The files (all that would run without)
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// Options of `hooks test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// The event: start, ready, unhealthy, healthy, line, restart, exit or stale
+    #[arg(value_name = "EVENT")]
+    pub event: String,
+    /// A hook's name, or a file; all that handle the event without
+    #[arg(value_name = "FILE")]
+    pub file: Option<String>,
+    /// For this instance instead of a made one
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+    /// What the command has written, for `line`
+    #[arg(long, value_name = "TEXT", default_value = "an example of a line")]
+    pub line: String,
+}
+
+/// Options of `config`.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// An object, with the value and the source of each
+    #[arg(long)]
+    pub json: bool,
+    /// Print the JSON Schema of a file instead
+    #[arg(long, value_enum, value_name = "FILE", conflicts_with = "json")]
+    pub schema: Option<SettingsFile>,
+}
+
+/// A file with settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SettingsFile {
+    /// `config.toml`
+    User,
+    /// `wrap.toml`
+    Project,
 }
 
 /// Options of `center`.

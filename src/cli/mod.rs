@@ -216,6 +216,37 @@ Examples:
 
 Exit status: 0 done, 1 it cannot be trusted, or was not, 2 usage.")]
     Trust(TrustArgs),
+    /// List, begin, try out and check the hooks
+    #[command(after_help = "\
+Hooks are Lua files that run at the events of a run: those in `~/.config/wrap/hooks/`, those of a project that is trusted \
+(`.wrap/hooks/`), and those that ship with wrap and are named in the configuration (`hooks = [\"notify\"]`). docs/hooks.md \
+has what they can do, and recipes.
+
+`test` runs the handlers of an event for a made instance, or for TARGET, and shows what they did: what they would set, type \
+and end is only shown; programs and requests of theirs do run.
+
+Examples:
+  wrap hooks                       which there are, and how they fared
+  wrap hooks new tell              begin one; --from notify copies a shipped one
+  wrap hooks test exit tell        what it does at an exit
+  wrap hooks test line tell --line 'ERROR: no database'
+  wrap hooks check                 mistakes, with line and column
+
+Events: start ready unhealthy healthy line restart exit stale
+Exit status: 0 all is well, 1 a hook failed or has a mistake, 2 usage.")]
+    Hooks(HooksArgs),
+    /// Show the settings in force, and where each comes from
+    #[command(after_help = "\
+Settings are read from `~/.config/wrap/config.toml` and from the project's `wrap.toml`; docs/config.md has all of them. \
+Editors complete and check them with the schema: put `#:schema PATH` into the first line of the file.
+
+Examples:
+  wrap config
+  wrap config --json
+  wrap config --schema project > wrap.schema.json
+
+Exit status: 0, also where something in a file is not used, which is said.")]
+    Config(ConfigArgs),
     /// Run the control center: every instance on one page, and over one API
     #[command(after_help = "\
 It listens on 127.0.0.1 and [::1] only, and needs a token: `wrap ui` opens a page that is signed in. One runs for a user; \

@@ -4,7 +4,7 @@ use super::{Center, Config, Leftovers, Loaded, Named, OnHangup, SHIPPED, Trusts}
 use crate::files::{self, MANIFEST_BYTES};
 use crate::keys;
 use crate::paths::home;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -57,63 +57,154 @@ pub(super) struct Key {
     pub who: Who,
     /// What value it takes, completing "must be …".
     pub takes: &'static str,
+    /// What it is for, as a sentence.
+    pub about: &'static str,
     /// Sets it; `None` where the value is not of that kind.
     set: fn(&mut Config, &DeValue) -> Option<()>,
-}
-
-type Set = fn(&mut Config, &DeValue) -> Option<()>;
-
-const fn mine(name: &'static str, takes: &'static str, set: Set) -> Key {
-    Key { name, who: Who::User, takes, set }
-}
-
-const fn trusted(name: &'static str, takes: &'static str, set: Set) -> Key {
-    Key { name, who: Who::Trusted, takes, set }
-}
-
-const fn anyone(name: &'static str, takes: &'static str, set: Set) -> Key {
-    Key { name, who: Who::Anyone, takes, set }
+    /// What is in force, as a file would say it; null where there is nothing.
+    pub show: fn(&Config) -> Json,
 }
 
 /// Every key, in the order of the documentation.
 pub(super) static KEYS: &[Key] = &[
-    anyone("name", "a text", |config, value| name(value).map(|name| config.name = Some(name))),
-    anyone("port", "a number from 1 to 65535", |config, value| port(value).map(|port| config.port = Some(port))),
-    anyone("ready_pattern", "a text that the app prints when it is ready", |config, value| {
-        text(value).map(|text| config.ready.pattern = Some(text))
-    }),
-    trusted("ready_timeout", SECONDS_TAKES, |config, value| seconds(value).map(|time| config.ready.timeout = time)),
-    trusted("health_path", "a path of the app that begins with `/`", |config, value| {
-        request_path(value).map(|path| config.health_path = Some(path))
-    }),
-    trusted("env_files", "a list of paths, as seen from the project's root", |config, value| {
-        paths(value).map(|paths| config.env_files = paths)
-    }),
-    trusted("on_hangup", "`end` or `keep`", |config, value| {
-        word(value, &[("end", OnHangup::End), ("keep", OnHangup::Keep)]).map(|word| config.on_hangup = word)
-    }),
-    trusted("leftovers", "`stop`, `keep` or `stop-all`", |config, value| {
-        let words = [("stop", Leftovers::Stop), ("keep", Leftovers::Keep), ("stop-all", Leftovers::StopAll)];
-        word(value, &words).map(|word| config.leftovers = word)
-    }),
-    trusted("grace", SECONDS_TAKES, |config, value| seconds(value).map(|time| config.grace = time)),
-    mine("detach_keys", "`off`, or a key with Ctrl and a character, as in `ctrl-\\ d`", |config, value| {
-        let text = value.as_str()?;
-        config.detach_keys = if text == "off" { None } else { Some(keys::pair(text)?) };
-        Some(())
-    }),
-    mine("center", CENTER_TAKES, |config, value| value.as_str().and_then(center).map(|center| config.center = center)),
-    trusted("hooks", HOOKS_TAKES, |config, value| {
-        for named in hooks(value)? {
-            config.hooks.retain(|known| known.name != named.name);
-            config.hooks.push(named);
-        }
-        Some(())
-    }),
-    mine("trusted", "a list of directories, each absolute or below `~/`", |config, value| {
-        directories(value).map(|dirs| config.trusted = dirs)
-    }),
+    Key {
+        name: "name",
+        who: Who::Anyone,
+        takes: "a text",
+        about: "The project's name, in place of the manifest's or the folder's.",
+        set: |config, value| name(value).map(|name| config.name = Some(name)),
+        show: |config| json!(config.name),
+    },
+    Key {
+        name: "port",
+        who: Who::Anyone,
+        takes: "a number from 1 to 65535",
+        about: "The port that the app answers on, where it cannot be told from what listens.",
+        set: |config, value| port(value).map(|port| config.port = Some(port)),
+        show: |config| json!(config.port),
+    },
+    Key {
+        name: "ready_pattern",
+        who: Who::Anyone,
+        takes: "a text that the app prints when it is ready",
+        about: "What the app prints when it is ready, where an open port does not say it.",
+        set: |config, value| text(value).map(|text| config.ready.pattern = Some(text)),
+        show: |config| json!(config.ready.pattern),
+    },
+    Key {
+        name: "ready_timeout",
+        who: Who::Trusted,
+        takes: SECONDS_TAKES,
+        about: "Seconds after which it counts as running, ready or not.",
+        set: |config, value| seconds(value).map(|time| config.ready.timeout = time),
+        show: |config| json!(config.ready.timeout.as_secs_f64()),
+    },
+    Key {
+        name: "health_path",
+        who: Who::Trusted,
+        takes: "a path of the app that begins with `/`",
+        about: "What to ask the app for, to see whether it answers; nothing is asked without.",
+        set: |config, value| request_path(value).map(|path| config.health_path = Some(path)),
+        show: |config| json!(config.health_path),
+    },
+    Key {
+        name: "env_files",
+        who: Who::Trusted,
+        takes: "a list of paths, as seen from the project's root",
+        about: "Files that the app reads at its start: once they differ, it is shown to need a restart.",
+        set: |config, value| paths(value).map(|paths| config.env_files = paths),
+        show: |config| json!(config.env_files),
+    },
+    Key {
+        name: "on_hangup",
+        who: Who::Trusted,
+        takes: "`end` or `keep`",
+        about: "What a closed terminal does to the command: end it, as without wrap, or keep it running.",
+        set: |config, value| word(value, ON_HANGUP).map(|word| config.on_hangup = word),
+        show: |config| said(config.on_hangup, ON_HANGUP),
+    },
+    Key {
+        name: "leftovers",
+        who: Who::Trusted,
+        takes: "`stop`, `keep` or `stop-all`",
+        about: "What happens to processes that the command leaves behind; `stop` spares those that lead a session of \
+                their own.",
+        set: |config, value| word(value, LEFTOVERS).map(|word| config.leftovers = word),
+        show: |config| said(config.leftovers, LEFTOVERS),
+    },
+    Key {
+        name: "grace",
+        who: Who::Trusted,
+        takes: SECONDS_TAKES,
+        about: "Seconds between the request to end and the kill.",
+        set: |config, value| seconds(value).map(|time| config.grace = time),
+        show: |config| json!(config.grace.as_secs_f64()),
+    },
+    Key {
+        name: "hooks",
+        who: Who::Trusted,
+        takes: HOOKS_TAKES,
+        about: "The hooks that ship with wrap and are to run, by name, with their options.",
+        set: |config, value| {
+            for named in hooks(value)? {
+                config.hooks.retain(|known| known.name != named.name);
+                config.hooks.push(named);
+            }
+            Some(())
+        },
+        show: |config| config.hooks.iter().map(shown_hook).collect(),
+    },
+    Key {
+        name: "detach_keys",
+        who: Who::User,
+        takes: "`off`, or a key with Ctrl and a character, as in `ctrl-\\ d`",
+        about: "The two keys that leave a command running and give the terminal back.",
+        set: |config, value| {
+            let text = value.as_str()?;
+            config.detach_keys = if text == "off" { None } else { Some(keys::pair(text)?) };
+            Some(())
+        },
+        show: |config| config.detach_keys.map_or_else(|| json!("off"), |keys| json!(keys::shown_pair(keys))),
+    },
+    Key {
+        name: "center",
+        who: Who::User,
+        takes: CENTER_TAKES,
+        about: "Where instances are announced; without, to the control center that runs.",
+        set: |config, value| value.as_str().and_then(center).map(|center| config.center = center),
+        show: |config| match &config.center {
+            Center::Default => Json::Null,
+            Center::Off => json!("off"),
+            Center::Url(url) => json!(url),
+        },
+    },
+    Key {
+        name: "trusted",
+        who: Who::User,
+        takes: "a list of directories, each absolute or below `~/`",
+        about: "Directories below which every project's own hooks and settings are used without asking.",
+        set: |config, value| directories(value).map(|dirs| config.trusted = dirs),
+        show: |config| json!(config.trusted),
+    },
 ];
+
+static ON_HANGUP: &[(&str, OnHangup)] = &[("end", OnHangup::End), ("keep", OnHangup::Keep)];
+static LEFTOVERS: &[(&str, Leftovers)] =
+    &[("stop", Leftovers::Stop), ("keep", Leftovers::Keep), ("stop-all", Leftovers::StopAll)];
+
+/// The word for a meaning.
+fn said<T: Copy + PartialEq>(meaning: T, words: &[(&str, T)]) -> Json {
+    words.iter().find(|(_, known)| *known == meaning).map(|(word, _)| json!(word)).unwrap_or_default()
+}
+
+/// A name, or an object with its options where it has any.
+fn shown_hook(named: &Named) -> Json {
+    let options = named.options.as_object().filter(|options| !options.is_empty());
+    let Some(options) = options else { return json!(named.name) };
+    let mut object = options.clone();
+    object.insert("name".to_owned(), json!(named.name));
+    Json::Object(object)
+}
 
 /// Puts what the file at `path` sets into `config`.
 pub(super) fn apply(path: &Path, source: Source<'_>, loaded: &mut Loaded) {
@@ -260,7 +351,7 @@ fn hooks(value: &DeValue) -> Option<Vec<Named>> {
     let named = |value: &DeValue| {
         let (name, options) = match value {
             DeValue::Table(table) => {
-                let mut options = json(value, 0)?;
+                let mut options = as_json(value, 0)?;
                 options.as_object_mut()?.remove("name");
                 (table.get("name")?.get_ref().as_str()?.to_owned(), options)
             }
@@ -275,7 +366,7 @@ fn hooks(value: &DeValue) -> Option<Vec<Named>> {
 const DEPTH: usize = 8;
 
 /// A value of TOML as JSON has it; dates are texts. `None` for what JSON cannot say.
-fn json(value: &DeValue, depth: usize) -> Option<Json> {
+fn as_json(value: &DeValue, depth: usize) -> Option<Json> {
     Some(match value {
         _ if depth > DEPTH => return None,
         DeValue::String(text) => Json::from(text.as_ref()),
@@ -284,11 +375,11 @@ fn json(value: &DeValue, depth: usize) -> Option<Json> {
         DeValue::Boolean(value) => Json::from(*value),
         DeValue::Datetime(time) => time.to_string().into(),
         DeValue::Array(list) => {
-            list.iter().map(|one| json(one.get_ref(), depth + 1)).collect::<Option<Vec<_>>>()?.into()
+            list.iter().map(|one| as_json(one.get_ref(), depth + 1)).collect::<Option<Vec<_>>>()?.into()
         }
         DeValue::Table(table) => {
             let pairs =
-                table.iter().map(|(key, one)| Some((key.get_ref().to_string(), json(one.get_ref(), depth + 1)?)));
+                table.iter().map(|(key, one)| Some((key.get_ref().to_string(), as_json(one.get_ref(), depth + 1)?)));
             Json::Object(pairs.collect::<Option<_>>()?)
         }
     })

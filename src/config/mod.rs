@@ -2,6 +2,10 @@
 //! what cannot be used costs a warning, and the default stands.
 
 mod file;
+#[cfg(test)]
+mod schema;
+
+pub use file::Who;
 
 use crate::paths;
 use serde_json::Value as Json;
@@ -171,6 +175,35 @@ fn load_from(user: Option<&Path>, project: Option<&Path>, center: Option<&str>, 
         }
     }
     loaded
+}
+
+/// A setting that there is.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Its key in a file.
+    pub name: &'static str,
+    /// Who may set it.
+    pub who: Who,
+    /// What it takes, completing "must be …".
+    pub takes: &'static str,
+    /// What it is for, as a sentence.
+    pub about: &'static str,
+    show: fn(&Config) -> Json,
+}
+
+impl Setting {
+    /// What is in force, as a file would say it; null where there is nothing.
+    pub fn value(&self, config: &Config) -> Json {
+        (self.show)(config)
+    }
+}
+
+/// All settings, in the order of the documentation.
+pub fn settings() -> impl Iterator<Item = Setting> {
+    file::KEYS.iter().map(|key| {
+        let (name, who, takes, about) = (key.name, key.who, key.takes, key.about);
+        Setting { name, who, takes, about, show: key.show }
+    })
 }
 
 /// Whether the text of a project's file sets anything that only a trusted one may. One that cannot be read sets nothing.

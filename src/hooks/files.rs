@@ -32,6 +32,8 @@ pub struct Hooks {
     files: Vec<PathBuf>,
     /// Those that ship with wrap and are switched on.
     shipped: Vec<Named>,
+    /// The only one that is run, where one is named.
+    wanted: Option<String>,
     /// Why the directory could not be read.
     problem: Option<String>,
     /// The project that brings hooks of its own, and the directories whose projects are trusted.
@@ -48,6 +50,18 @@ pub(super) struct Script {
     pub library: Library,
     /// What a configuration says to it.
     pub options: Json,
+}
+
+impl Script {
+    /// Whether it ships with wrap.
+    pub fn is_shipped(&self) -> bool {
+        matches!(self.library, Library::Empty)
+    }
+
+    /// Its file's name without the ending.
+    pub fn stem(&self) -> &str {
+        self.name.rsplit_once('/').map_or(&self.name, |(_, stem)| stem)
+    }
 }
 
 /// The files beside a hook.
@@ -142,6 +156,38 @@ impl Hooks {
         self.files.is_empty() && self.shipped.is_empty() && self.problem.is_none() && self.project.is_none()
     }
 
+    /// Those that the project brings are left out.
+    pub(super) fn without_project(mut self) -> Self {
+        self.project = None;
+        self
+    }
+
+    /// The one file that there is.
+    pub(super) fn script(&self) -> Result<Script, String> {
+        let path = self.files.first().ok_or("there is no file")?;
+        let name = super::text::one_line(&path.file_stem().unwrap_or_default().to_string_lossy());
+        let source = read(path)?;
+        Ok(Script { name, source, library: Library::Directory(self.dir.clone()), options: Json::Null })
+    }
+
+    /// The user's own directory, as it was looked at.
+    pub(super) fn place(&self) -> &Path {
+        &self.dir
+    }
+
+    /// One file alone, whatever it is called.
+    pub fn only(file: &Path) -> Self {
+        let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self { dir: dir.to_owned(), files: vec![file.to_owned()], ..Self::default() }
+    }
+
+    /// Those of the names in `wanted`.
+    #[must_use]
+    pub fn named(mut self, wanted: &str) -> Self {
+        self.wanted = Some(wanted.to_owned());
+        self
+    }
+
     /// Reads the files. What is not safe to run is told to `notice` instead, with what to do about it.
     pub(super) fn read(self, notice: impl Fn(String)) -> Vec<Script> {
         let project = self.project.clone();
@@ -153,6 +199,7 @@ impl Hooks {
                 Err(why) => notice(why),
             }
         }
+        scripts.retain(|script| self.wanted.as_ref().is_none_or(|wanted| script.name == *wanted));
         scripts
     }
 

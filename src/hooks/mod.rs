@@ -14,6 +14,7 @@ mod actions;
 mod files;
 mod functions;
 mod http;
+pub mod inspect;
 mod json;
 mod lines;
 mod modules;

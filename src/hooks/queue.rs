@@ -107,6 +107,8 @@ impl Queue {
 
     /// Nobody takes anything any more: what waits is dropped.
     pub fn close(&self) {
+        // Whoever waits for them to be loaded waits no longer.
+        self.loaded(BTreeSet::new(), Vec::new());
         let mut waiting = self.lock();
         waiting.is_deaf = true;
         let dropped = (std::mem::take(&mut waiting.jobs), std::mem::take(&mut waiting.lines));
@@ -116,8 +118,13 @@ impl Queue {
 
     /// The hooks are loaded: they handle these events, and look for these patterns.
     pub fn loaded(&self, handled: BTreeSet<Event>, patterns: Vec<Pattern>) {
-        let _ = self.handled.set(handled);
         let _ = self.patterns.set(patterns);
+        let _ = self.handled.set(handled);
+    }
+
+    /// Waits until they are.
+    pub fn wait_loaded(&self) {
+        self.handled.wait();
     }
 
     /// What is looked for in lines; `None` until that is known.

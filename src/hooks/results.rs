@@ -53,7 +53,8 @@ pub fn all() -> Vec<Last> {
 /// Writes down what came of an event's calls, after whoever waited for it was told. Nothing depends on it: where it cannot
 /// be written, `wrap hooks list` knows less.
 pub(super) fn keep(event: Event, called: &[Called]) {
-    let Some(path) = path().filter(|_| !called.is_empty()) else { return };
+    // Of lines there may be a thousand a second.
+    let Some(path) = path().filter(|_| !called.is_empty() && event != Event::Line) else { return };
     let _ = dir::make_all(path.parent().unwrap_or(Path::new("/")));
     let Ok(lock) = own::open_to_lock(&path.with_extension("lock")) else { return };
     if lock_byte(&lock, 0).is_err() {

@@ -10,7 +10,7 @@ use super::{Changes, Event, Hooks, Host, Limits, LineWatch, Outcome, Wish};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// What a hook gets beyond its limit before it is given up: the longest that Luau's C functions were seen to
@@ -25,7 +25,11 @@ const STRIKES: u32 = 3;
 /// wait: what was fired goes on for as long as the process lives.
 pub struct Runner {
     queue: Arc<Queue>,
+    thread: Option<JoinHandle<()>>,
 }
+
+/// Told what came of the calls at an event.
+type Keep = Box<dyn Fn(Event, &[Called]) + Send>;
 
 impl Drop for Runner {
     fn drop(&mut self) {
@@ -45,16 +49,16 @@ impl Drop for Closing {
 impl Runner {
     /// Starts the thread and returns; the files are loaded there.
     pub fn new(hooks: Hooks, host: Host) -> Self {
-        Self::start(hooks, host, Limits::default(), results::keep)
+        Self::start(hooks, host, Limits::default(), Box::new(results::keep))
     }
 
     /// With limits of its own, and nothing of it is remembered.
     #[cfg(test)]
     pub(super) fn with_limits(hooks: Hooks, host: Host, limits: Limits) -> Self {
-        Self::start(hooks, host, limits, |_, _| {})
+        Self::start(hooks, host, limits, Box::new(|_, _| {}))
     }
 
-    fn start(hooks: Hooks, host: Host, limits: Limits, keep: fn(Event, &[Called])) -> Self {
+    pub(super) fn start(hooks: Hooks, host: Host, limits: Limits, keep: Keep) -> Self {
         let queue = Arc::new(Queue::default());
         let (todo, told) = (Closing(queue.clone()), host.clone());
         let started = thread::Builder::new().name("hooks".into()).spawn(move || {
@@ -79,15 +83,33 @@ impl Runner {
                             (job.done)(outcome);
                         }
                     }
-                    Next::Line(line) => deliver(&mut hooks, line),
+                    Next::Line(line) => {
+                        if let Some(called) = deliver(&mut hooks, line) {
+                            keep(Event::Line, &[called]);
+                        }
+                    }
                 }
             }
         });
-        if let Err(error) = started {
+        if let Err(error) = &started {
             // The closure was dropped, and the queue closed with it.
-            say(&told, format!("hooks are not run: cannot start a thread: {}", crate::error::reason(&error)));
+            say(&told, format!("hooks are not run: cannot start a thread: {}", crate::error::reason(error)));
         }
-        Self { queue }
+        Self { queue, thread: started.ok() }
+    }
+
+    /// Waits until the files are loaded.
+    pub(super) fn wait_loaded(&self) {
+        self.queue.wait_loaded();
+    }
+
+    /// Waits until all that was fired is through.
+    pub(super) fn finish(mut self) {
+        self.queue.end();
+        if let Some(thread) = self.thread.take() {
+            // A panic in it has been printed.
+            let _ = thread.join();
+        }
     }
 
     /// Asks every hook that handles the event, and returns at once. `done` is called from the hooks' thread and
@@ -132,12 +154,21 @@ fn patterns(hooks: &[Hook]) -> Vec<Pattern> {
     hooks.iter().flat_map(of_hook).collect()
 }
 
-/// A line for one handler. What came of it is not remembered: there may be a thousand a second.
-fn deliver(hooks: &mut Vec<Hook>, job: LineJob) {
-    let Some(hook) = hooks.iter_mut().find(|hook| hook.number == job.hook) else { return };
+/// A line for one handler.
+fn deliver(hooks: &mut Vec<Hook>, job: LineJob) -> Option<Called> {
+    let hook = hooks.iter_mut().find(|hook| hook.number == job.hook)?;
     let (instance, env, line) = (Arc::new(job.instance), Changes::new(), Some(job.line));
-    hook.call(Task { handler: job.handler, instance, env, line });
+    let begun = Instant::now();
+    let called = hook.call(Task { handler: job.handler, instance, env, line });
+    let failed = called.is_none().then(|| hook.why.clone());
+    let called = Called { hook: hook.name.clone(), took: begun.elapsed(), failed };
     hooks.retain(|hook| hook.strikes < STRIKES);
+    Some(called)
+}
+
+/// How long an answer is waited for that may take so long.
+pub(super) fn patient(limit: Duration) -> Duration {
+    limit + GRACE
 }
 
 /// Asks all, one after the other; what they made of it, and how it went with each.
@@ -241,7 +272,7 @@ impl Hook {
 
     /// Passes on what the hook prints until it has answered. `None`: it did not, and is given up.
     fn answer(&mut self, limit: Duration) -> Option<Report> {
-        let deadline = Instant::now() + limit + GRACE;
+        let deadline = Instant::now() + patient(limit);
         loop {
             match self.reports.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Report::Line(line)) => self.say(&line),

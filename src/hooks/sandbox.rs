@@ -175,6 +175,46 @@ fn line_of_hook(lua: &Lua) -> Option<usize> {
     (0..).map_while(frame).flatten().next()
 }
 
+/// Where a text cannot be parsed: line and column, counted from 1, and why.
+///
+/// Luau tells the line. The column is found by breaking that line in two: where what is wrong lies behind the break, it
+/// is on the next line then.
+pub(super) fn syntax_error(source: &[u8]) -> Option<(usize, usize, String)> {
+    let lua = Lua::new_with(StdLib::NONE, LuaOptions::default()).ok()?;
+    let parse = |source: &[u8]| -> Option<(usize, String)> {
+        let chunk = lua.load(source).set_name("=f").set_mode(ChunkMode::Text);
+        let text = message(&chunk.into_function().err()?);
+        let (line, said) = text.strip_prefix("f:")?.split_once(": ")?;
+        Some((line.parse().ok()?, said.to_owned()))
+    };
+    let (line, said) = parse(source)?;
+    let kind = without_other_place(&said);
+    let begin = source.split_inclusive(|byte| *byte == b'\n').take(line - 1).map(<[u8]>::len).sum::<usize>();
+    let text = source.get(begin..)?.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    // Between two words or signs only: a break within one would make another error.
+    let is_gap = |at: &usize| !is_word(text[*at]) || !is_word(text[at - 1]);
+    let breaks: Vec<usize> = (1..text.len().min(COLUMNS)).filter(is_gap).collect();
+    let lies_behind = |at: usize| {
+        let broken = [&source[..begin + at], b"\n", &source[begin + at..]].concat();
+        parse(&broken).is_some_and(|(then, why)| then == line + 1 && without_other_place(&why) == kind)
+    };
+    let column = breaks.into_iter().rev().find(|at| lies_behind(*at)).unwrap_or(0);
+    let spaces = text[column.min(text.len())..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    Some((line, column + spaces + 1, text::one_line(&said)))
+}
+
+/// A message without `(to close … at …)`, the place of something else that a break moves too.
+fn without_other_place(said: &str) -> String {
+    match said.split_once(" (to close ") {
+        Some((before, rest)) => before.to_owned() + rest.rsplit_once("), ").map_or("", |(_, after)| after),
+        None => said.to_owned(),
+    }
+}
+
+/// Columns in which an error is looked for: each costs a compilation.
+const COLUMNS: usize = 500;
+
 /// The text of an error without the kind that mlua puts in front.
 pub(super) fn message(error: &mlua::Error) -> String {
     match error {

@@ -323,17 +323,22 @@ fn holds(bundle: &Bundle, prefixes: &[PathBuf]) -> Result<(), String> {
     }
 }
 
+/// A project's hooks, and why they may not run, where that is so. The error says which file cannot be trusted at all.
+pub(super) fn scripts(root: &Path, prefixes: &[PathBuf]) -> Result<(Vec<Script>, Option<String>), String> {
+    let Some(bundle) = Bundle::read(root)? else { return Ok((Vec::new(), None)) };
+    let scripts = bundle.scripts();
+    // Where nothing runs there is nothing to ask.
+    let why = if scripts.is_empty() { None } else { holds(&bundle, prefixes).err() };
+    Ok((scripts, why))
+}
+
 /// What a project may run: its hooks, where its user has said so; else what is to be said.
 pub(super) fn allowed(root: &Path, prefixes: &[PathBuf]) -> Result<Vec<Script>, String> {
-    let Some(bundle) = Bundle::read(root).map_err(|why| format!("the project's hooks are not run: {why}"))? else {
-        return Ok(Vec::new());
-    };
-    let scripts = bundle.scripts();
-    if scripts.is_empty() {
-        return Ok(scripts);
+    match scripts(root, prefixes) {
+        Ok((scripts, None)) => Ok(scripts),
+        Ok((_, Some(why))) => Err(format!("the project's hooks in `{DIRECTORY}/` are not run: {why}")),
+        Err(why) => Err(format!("the project's hooks are not run: {why}")),
     }
-    let not_run = |why| format!("the project's hooks in `{DIRECTORY}/` are not run: {why}");
-    holds(&bundle, prefixes).map(|()| scripts).map_err(not_run)
 }
 
 /// Whether a project's settings with this text may set what a trusted one may.
