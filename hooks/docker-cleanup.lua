@@ -1,25 +1,50 @@
 -- At the end of a `docker compose up`, takes down what it leaves: stopped containers and their network. Volumes stay.
+-- One that leaves its containers running on purpose (-d, --wait) is left alone.
 --
--- Options: args = further arguments of `docker compose down`; always = true does it for every command of a project that
--- has containers running, not only for compose itself
+-- Options: args = further arguments of `docker compose down`
 --     hooks = [{ name = "docker-cleanup", args = ["--remove-orphans"] }]
 
+local ON_PURPOSE = { "-d", "--detach", "--wait" }
+
+-- The words before `up`, which say what project it is about; nothing for any other command.
+local function words_before_up(words)
+    local before = {}
+    local is_compose = false
+    for _, word in words do
+        if word == "up" and is_compose then
+            return before
+        end
+        is_compose = is_compose or word == "compose" or word:match("docker%-compose$") ~= nil
+        table.insert(before, word)
+    end
+    return nil
+end
+
 wrap.on("exit", { timeout = 60 }, function(instance)
-    if instance.detectedType ~= "docker-compose" and not wrap.options.always then
+    local compose = words_before_up(instance.cmdArgs)
+    if not compose then
         return
     end
-    local compose = { "docker", "compose", cwd = instance.projectRoot }
-    local function with(...)
-        local words = table.clone(compose)
-        for _, word in { ... } do
-            table.insert(words, word)
+    for _, word in instance.cmdArgs do
+        if table.find(ON_PURPOSE, word) then
+            return
         end
-        return words
     end
-    local left = wrap.run(with("ps", "--all", "--quiet"))
+    local function with(words)
+        local all = table.clone(compose)
+        for _, word in words do
+            table.insert(all, word)
+        end
+        return all
+    end
+    local left = wrap.run(with({ "ps", "--all", "--quiet" }))
     if not left.ok or left.stdout == "" then
         return
     end
-    local down = wrap.run(with("down", table.unpack(wrap.options.args or {})))
-    wrap.log(if down.ok then "took the containers down" else `docker compose down: {down.error or down.stderr}`)
+    local down = with({ "down" })
+    for _, word in wrap.options.args or {} do
+        table.insert(down, word)
+    end
+    local ended = wrap.run(down)
+    wrap.log(if ended.ok then "took the containers down" else `docker compose down: {ended.error or ended.stderr}`)
 end)

@@ -1,9 +1,26 @@
 -- Gives the command the variables of `.env`, for programs that do not read it themselves. What the environment has
--- already stays, as does what a file further to the left says.
+-- already stays, as does what a file further to the left says; variables that make a program run something else (PATH,
+-- NODE_OPTIONS, LD_PRELOAD and their like) are never taken from a file. A value is one line, and `${…}` in it stays as it is.
 --
 -- Options: files = which files, as seen from the project (default: ".env.local", ".env"); override = true lets the files
 -- win over the environment
 --     hooks = [{ name = "dotenv", files = [".env.development", ".env"] }]
+
+-- What runs code in the program that is started, or in what it starts: a stranger's `.env` must not say it.
+local NEVER = {
+    "^LD_", "^DYLD_", "^GIT_", "^WRAP", "^BASH_", "^PYTHON", "^RUBY", "^PERL", "^NODE_OPTIONS$", "^NODE_PATH$", "^ENV$",
+    "^PATH$", "^IFS$", "^SHELLOPTS$", "^PROMPT_COMMAND$", "^ZDOTDIR$", "^JAVA_TOOL_OPTIONS$", "^_JAVA_OPTIONS$",
+    "^JDK_JAVA_OPTIONS$", "^npm_config_", "^EDITOR$", "^VISUAL$", "^PAGER$", "^BROWSER$",
+}
+
+local function may_be_set(name)
+    for _, pattern in NEVER do
+        if name:match(pattern) then
+            return false
+        end
+    end
+    return true
+end
 
 local ESCAPES = { n = "\n", r = "\r", t = "\t", ["\\"] = "\\", ['"'] = '"', ["$"] = "$" }
 
@@ -35,7 +52,7 @@ wrap.on("start", function(instance)
         local text = wrap.fs.read(instance.projectRoot .. "/" .. file) or ""
         for line in text:gmatch("[^\r\n]+") do
             local name, rest = line:gsub("^%s*export%s+", ""):match("^%s*([%a_][%w_]*)%s*=%s*(.*)$")
-            local is_free = name and not taken[name] and (wrap.options.override or instance.env[name] == nil)
+            local is_free = name and may_be_set(name) and not taken[name] and (wrap.options.override or instance.env[name] == nil)
             if is_free then
                 instance.env[name] = value_of(rest)
                 taken[name] = true

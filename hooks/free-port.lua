@@ -1,11 +1,11 @@
 -- Before the start, stops what wrap knows of this project's on the port that is wanted: the server of this morning, in
 -- a terminal that nobody finds again. What is not of this project is left, and said.
 --
--- Options: port = the port, where `wrap --port` does not say it
+-- Options: port = the port, where neither `wrap --port` nor the settings say it
 --     hooks = [{ name = "free-port", port = 3000 }]
 
 wrap.on("start", { timeout = 15 }, function(instance)
-    local port = instance.askedPort or wrap.options.port
+    local port = instance.wantedPort or wrap.options.port
     if not port or wrap.port_free(port) then
         return
     end

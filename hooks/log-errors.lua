@@ -12,13 +12,18 @@ local LARGEST = 512 * 1024
 local size
 
 local function keep(file, text)
-    if not size then
+    local before
+    if not size or size >= LARGEST then
         -- One that is too large to be read is too large anyway.
-        local read, before = pcall(wrap.fs.read, file)
-        size = if read then #(before or "") else LARGEST
+        local read, text = pcall(wrap.fs.read, file)
+        before = if read then text else nil
+        size = if read then #(text or "") else LARGEST
     end
     if size >= LARGEST then
-        wrap.run({ "mv", file, file .. ".old" })
+        if before then
+            wrap.fs.write(file .. ".old", before)
+        end
+        wrap.fs.write(file, "")
         size = 0
     end
     wrap.fs.append(file, text)

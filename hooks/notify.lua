@@ -5,6 +5,10 @@
 --     hooks = [{ name = "notify", on = ["exit", "unhealthy"] }]
 
 local wanted = wrap.options.on or { "ready", "unhealthy", "exit" }
+for _, event in wanted do
+    local known = event == "ready" or event == "unhealthy" or event == "exit"
+    assert(known, `option on: \`{event}\` is none of ready, unhealthy and exit`)
+end
 
 local function is_wanted(event)
     return table.find(wanted, event) ~= nil

@@ -12,7 +12,7 @@ wrap.on("ready", { timeout = 5 }, function(instance)
     is_open = true
     local url = instance.url
     if wrap.options.path then
-        url = url:match("^%a+://[^/]+") .. wrap.options.path
+        url = url:match("^%a+://[^/]+") .. "/" .. wrap.options.path:gsub("^/", "")
     end
     if not wrap.open(url) then
         wrap.log("there is no browser here; open " .. url)

@@ -4,7 +4,8 @@
 -- required = false starts the command all the same when they are not there by then
 --     hooks = [{ name = "wait-for", target = ["localhost:5432", "http://localhost:9200/_cluster/health"] }]
 
-local targets = wrap.options.target or {}
+local targets = wrap.options.target
+assert(targets, "option target is missing: what is to be waited for")
 if type(targets) == "string" then
     targets = { targets }
 end
@@ -20,11 +21,11 @@ local function is_there(target)
 end
 
 wrap.on("start", { timeout = 60 }, function(instance)
-    local deadline = os.time() + seconds
+    local deadline = os.clock() + seconds
     for _, target in targets do
         local said = false
         while not is_there(target) do
-            if os.time() > deadline then
+            if os.clock() > deadline then
                 if wrap.options.required == false then
                     wrap.log(`{target} is not there after {seconds} s`)
                     return

@@ -49,7 +49,8 @@ pub fn name(text: &str) -> Option<String> {
 /// A text as one line that can be shown anywhere: trimmed, without control characters and without those that are
 /// invisible or turn the direction of writing, cut to `limit` characters. It may come out empty.
 pub fn printable(text: &str, limit: usize) -> String {
-    let shown: String = text.trim().chars().filter(|c| !c.is_control() && !is_hidden(*c)).take(limit).collect();
+    let spaced = text.trim().chars().map(|c| if c == '\t' { ' ' } else { c });
+    let shown: String = spaced.filter(|c| !c.is_control() && !is_hidden(*c)).take(limit).collect();
     shown.trim().to_owned()
 }
 

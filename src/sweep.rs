@@ -13,16 +13,22 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// From the request to end to the kill, as wherever wrap ends a command.
 pub const GRACE: Duration = Duration::from_secs(5);
+/// How long the stale hooks may take in one sweep: somebody waits for a list. What is left is asked about at the next.
+const HOOKS_TIME: Duration = Duration::from_secs(2);
+
 /// Behind the reason why the history could not be written.
 const UNREMEMBERED: &str = "`wrap list --all` will not show what has ended";
 
 /// What the stale hooks say about an entry that was left behind: [`Verdict::Remove`] forgets it, `Keep` leaves it as
 /// it is, `Kill` ends what lives of it and then forgets it.
 pub use crate::hooks::Verdict;
+
+/// Asks about an entry that was left behind.
+pub type Ask<'a> = &'a mut dyn FnMut(&Entry, Status) -> Option<Verdict>;
 
 /// What a sweep found and did.
 #[derive(Debug, Default)]
@@ -41,8 +47,9 @@ pub struct Swept {
 
 /// Reads all registries of this user, checks every instance at once, and removes the dead. `verdict` is the stale
 /// hook: asked once about each entry that was left behind, by one process only, however many sweep at a time. Where
-/// there is no hook it says `Remove` of the dead and `Keep` of the orphaned.
-pub fn sweep(verdict: &mut dyn FnMut(&Entry, Status) -> Verdict) -> Swept {
+/// there is no hook it says `Remove` of the dead and `Keep` of the orphaned; `None` puts the question off until the next
+/// sweep.
+pub fn sweep(verdict: Ask<'_>) -> Swept {
     let (registries, warnings) = Registry::existing();
     let mut swept = sweep_in(&registries, History::ours().as_ref(), verdict);
     swept.warnings.splice(0..0, warnings);
@@ -50,11 +57,7 @@ pub fn sweep(verdict: &mut dyn FnMut(&Entry, Status) -> Verdict) -> Swept {
 }
 
 /// As [`sweep`], over these registries; what is removed goes into this history.
-pub fn sweep_in(
-    registries: &[Registry],
-    history: Option<&History>,
-    verdict: &mut dyn FnMut(&Entry, Status) -> Verdict,
-) -> Swept {
+pub fn sweep_in(registries: &[Registry], history: Option<&History>, verdict: Ask<'_>) -> Swept {
     let mut swept = Swept { history: history.cloned(), ..Swept::default() };
     let mut entries = Vec::new();
     let mut homes = Vec::new();
@@ -70,6 +73,8 @@ pub fn sweep_in(
     survivors(&entries, &mut healths);
     for ((entry, health), registry) in entries.into_iter().zip(healths).zip(homes) {
         match health.status {
+            // Its hook wants it to be seen: until `wrap clean`.
+            Status::Dead if entry.stale_kept => swept.live.push((entry, health)),
             Status::Dead => swept.bury(registry, entry, health, verdict),
             // The mark says that the hook was asked when it was found.
             Status::Orphaned if entry.stale_since.is_none() => swept.bury(registry, entry, health, verdict),
@@ -125,29 +130,48 @@ pub fn finish(entry: &Entry) -> Result<Ended, Unfinished> {
 
 /// The stale hooks, the user's and the project's, as a verdict: made when the first entry of a project is found that was
 /// left behind, because most sweeps find none.
-pub fn with_hooks() -> impl FnMut(&Entry, Status) -> Verdict {
+pub fn with_hooks() -> impl FnMut(&Entry, Status) -> Option<Verdict> {
+    with_hooks_that_tell(say)
+}
+
+/// The same, where a line of a hook's goes elsewhere.
+pub fn with_hooks_that_tell(tell: fn(&str)) -> impl FnMut(&Entry, Status) -> Option<Verdict> {
     let mut runners: HashMap<String, Option<Runner>> = HashMap::new();
+    let mut spent = Duration::ZERO;
     move |entry, status| {
+        if spent > HOOKS_TIME {
+            return None;
+        }
+        let begun = Instant::now();
         let runner = runners.entry(entry.project_root.clone()).or_insert_with(|| {
             let root = Path::new(&entry.project_root);
             // What the project itself sets is not asked for here: its own commands say what is wrong with it.
             let config = trust::settings(root, root).config;
             let hooks = Hooks::find(root, &config);
-            (!hooks.is_empty()).then(|| Runner::new(hooks, Arc::new(grant)))
+            (!hooks.is_empty()).then(|| Runner::new(hooks, Arc::new(move |wish| grant(wish, tell))))
         });
         let said = runner.as_ref().and_then(|runner| {
             let mut instance = serde_json::to_value(entry.public()).unwrap_or_default();
             instance["status"] = serde_json::to_value(status).unwrap_or_default();
             runner.fire_and_wait(Event::Stale, instance).verdict
         });
-        said.unwrap_or_else(|| without_hook(entry, status))
+        spent += begun.elapsed();
+        said.or_else(|| without_hook(entry, status))
     }
 }
 
+/// Tells the stale hooks of an instance whose keeper was killed and that somebody else has finished; the claim is held
+/// until its entry is removed.
+pub fn tell_hooks(registry: &Registry, entry: &Entry, tell: fn(&str)) -> Option<crate::registry::Claim> {
+    let claim = registry.claim(entry).ok().flatten()?;
+    with_hooks_that_tell(tell)(entry, Status::Dead);
+    Some(claim)
+}
+
 /// What a hook asks of a process that only looks.
-fn grant(wish: Wish) -> Result<(), String> {
+fn grant(wish: Wish, tell: fn(&str)) -> Result<(), String> {
     match wish {
-        Wish::Say(line) => say(&line),
+        Wish::Say(line) => tell(&line),
         // The desktop shows it; there is no terminal of the instance's.
         Wish::Notify { .. } => {}
         Wish::Send(_) | Wish::Stop => return Err("nothing of it runs any more".to_owned()),
@@ -161,8 +185,8 @@ fn say(line: &str) {
 }
 
 /// The verdict where there is no hook.
-pub fn without_hook(_: &Entry, status: Status) -> Verdict {
-    if status == Status::Dead { Verdict::Remove } else { Verdict::Keep }
+pub fn without_hook(_: &Entry, status: Status) -> Option<Verdict> {
+    Some(if status == Status::Dead { Verdict::Remove } else { Verdict::Keep })
 }
 
 /// Calls those orphaned of which keeper and command are dead, but not all that the command started: removed, they
@@ -215,13 +239,7 @@ impl Swept {
         }
     }
 
-    fn bury(
-        &mut self,
-        registry: &Registry,
-        mut entry: Entry,
-        health: Health,
-        verdict: &mut dyn FnMut(&Entry, Status) -> Verdict,
-    ) {
+    fn bury(&mut self, registry: &Registry, mut entry: Entry, health: Health, verdict: Ask<'_>) {
         let orphaned = health.status == Status::Orphaned;
         // Held until the end of this function; another that sweeps passes the entry by.
         let _claim = match registry.claim(&entry) {
@@ -241,7 +259,11 @@ impl Swept {
         let asked_before = entry.stale_since.is_some();
         // Nobody saw its end: the keeper's last write is the last that is known of it.
         let mut end = End::lost(&entry, entry.updated_at);
-        let mut said = if asked_before { Verdict::Remove } else { verdict(&entry, health.status) };
+        let said = if asked_before { Some(Verdict::Remove) } else { verdict(&entry, health.status) };
+        let Some(mut said) = said else {
+            self.live.push((entry, health));
+            return;
+        };
         if said == Verdict::Kill {
             let ended = end_orphan(&entry);
             end = End::lost(&entry, now_ms());
@@ -258,12 +280,9 @@ impl Swept {
                 })
             }
             Verdict::Keep => {
-                let marked = if orphaned {
-                    entry.stale_since = Some(now_ms());
-                    registry.write(&mut entry)
-                } else {
-                    Ok(())
-                };
+                entry.stale_since = Some(now_ms());
+                entry.stale_kept = !orphaned;
+                let marked = registry.write(&mut entry);
                 self.live.push((entry, health));
                 marked
             }
@@ -313,14 +332,19 @@ mod tests {
         let socket = registry.socket_path(dead.short_id()).expect("short enough");
         drop(std::os::unix::net::UnixListener::bind(&socket).expect("bound"));
         let mut asked = Vec::new();
-        let kept = sweep_in(std::slice::from_ref(&registry), None, &mut |_, status| {
+        let later = sweep_in(std::slice::from_ref(&registry), None, &mut |_, status| {
             asked.push(status);
-            Verdict::Keep
+            None
         });
-        assert_eq!((asked, kept.live.len(), kept.removed.len()), (vec![Status::Dead], 1, 0));
-        let swept = sweep_in(std::slice::from_ref(&registry), None, &mut |_, _| Verdict::Remove);
-        assert_eq!((swept.live.len(), swept.removed, swept.warnings), (0, vec![dead], vec![]));
+        assert_eq!((asked, later.live.len(), later.removed.len()), (vec![Status::Dead], 1, 0));
+        let swept = sweep_in(std::slice::from_ref(&registry), None, &mut |_, _| Some(Verdict::Remove));
+        assert_eq!((swept.live.len(), swept.removed, swept.warnings), (0, vec![dead.clone()], vec![]));
         assert!(!socket.exists() && registry.read_all().entries.is_empty());
+        registry.write(&mut dead).expect("written");
+        let kept = sweep_in(std::slice::from_ref(&registry), None, &mut |_, _| Some(Verdict::Keep));
+        assert_eq!((kept.live.len(), kept.removed.len()), (1, 0));
+        let again = sweep_in(std::slice::from_ref(&registry), None, &mut |_, _| panic!("it was asked"));
+        assert_eq!((again.live.len(), again.removed.len()), (1, 0));
     }
 
     #[test]
@@ -352,7 +376,7 @@ mod tests {
                 scope.spawn(|| {
                     let swept = sweep_in(std::slice::from_ref(&registry), None, &mut |_, _| {
                         asked.fetch_add(1, Ordering::Relaxed);
-                        Verdict::Remove
+                        Some(Verdict::Remove)
                     });
                     removed.fetch_add(swept.removed.len(), Ordering::Relaxed);
                     assert_eq!(swept.warnings, Vec::<String>::new());
@@ -372,7 +396,7 @@ mod tests {
             let swept = sweep_in(std::slice::from_ref(&registry), None, &mut |_, status| {
                 assert_eq!(status, Status::Orphaned);
                 asked += 1;
-                Verdict::Keep
+                Some(Verdict::Keep)
             });
             (swept.live.len(), swept.removed.len(), asked)
         };
@@ -418,7 +442,7 @@ mod tests {
         let mut survivor =
             Command::new("sleep").arg("60").env(INSTANCE_VARIABLE, &orphan.instance_id).spawn().expect("spawned");
         registry.write(&mut orphan).expect("written");
-        let swept = sweep_in(std::slice::from_ref(&registry), None, &mut |_, _| Verdict::Kill);
+        let swept = sweep_in(std::slice::from_ref(&registry), None, &mut |_, _| Some(Verdict::Kill));
         assert_eq!((swept.live.len(), swept.removed.len()), (0, 1));
         assert_eq!(swept.ended[0].1.ended.len(), 2, "{:?}", swept.ended);
         child.wait().and_then(|_| survivor.wait()).expect("ended");

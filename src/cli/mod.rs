@@ -204,8 +204,9 @@ Examples:
     Clean(CleanArgs),
     /// Say that a project's own hooks may run, see what they are, or take it back
     #[command(after_help = "\
-A project brings hooks in `.wrap/hooks/`. They run only after you have said so, and your word holds for what is in `.wrap/` \
-now: any edit, by anybody, needs another. Directories of which every project is trusted can be named in config.toml: \
+A project brings hooks in `.wrap/hooks/`, and settings in `wrap.toml` that can run or reach something. They are used only \
+after you have said so, and your word holds for all of `.wrap/` and that file as they are now: any edit, by anybody, needs \
+another. Directories of which every project is trusted can be named in config.toml: \
 trusted = [\"~/work\"]. Files that others can write to, and links, are refused.
 
 Examples:

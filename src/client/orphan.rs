@@ -6,6 +6,7 @@ use crate::end::{self, Ending};
 use crate::registry::INSTANCE_VARIABLE;
 use crate::registry::history::{End, History, since_start};
 use crate::registry::{Registry, now_ms};
+use crate::sweep;
 use crate::sys::process;
 use crate::wire::Ended;
 use rustix::process::{WaitOptions, WaitStatus, wait};
@@ -66,6 +67,7 @@ impl Client {
             Some(ended) => End::now(ended, since_start(&entry, now_ms())),
             None => End::lost(&entry, now_ms()),
         };
+        let _claim = sweep::tell_hooks(&registry, &entry, tell);
         if let Some(Err(error)) = History::ours().map(|history| history.record(&entry, end)) {
             self.say(&format!("{error}; `wrap list --all` will not show this run"));
         }

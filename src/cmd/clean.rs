@@ -25,6 +25,15 @@ pub fn run(args: &CleanArgs) -> anyhow::Result<ExitCode> {
     for entry in &swept.removed {
         writeln!(said, "removed {}", title(entry))?;
     }
+    for (entry, _) in swept.live.iter().filter(|(entry, health)| health.status == Status::Dead && entry.stale_kept) {
+        match forget(entry) {
+            Ok(_) => writeln!(said, "removed {}", title(entry))?,
+            Err(error) => {
+                eprintln!("wrap: {error}");
+                failed = true;
+            }
+        }
+    }
     let orphans: Vec<&Entry> =
         swept.live.iter().filter(|(_, health)| health.status == Status::Orphaned).map(|(entry, _)| entry).collect();
     for entry in &orphans {

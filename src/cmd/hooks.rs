@@ -1,9 +1,9 @@
 //! `wrap hooks`: which there are, a new one, one tried out, all checked.
 
-use super::{instance, print};
+use super::{USAGE, instance, print};
 use crate::cli::{HooksArgs, HooksVerb, TestArgs};
-use crate::config::Config;
-use crate::error::{Error, reason};
+use crate::config::{Config, Named, SHIPPED};
+use crate::error::Error;
 use crate::files::printable;
 use crate::hooks::inspect::{self, Origin, Seen};
 use crate::hooks::results::{self, Last};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -82,7 +82,7 @@ fn list(json: bool) -> anyhow::Result<ExitCode> {
     }
     if all.is_empty() {
         let dir = Hooks::dir().map_or_else(String::new, |dir| format!(" in `{}`", dir.display()));
-        print(&format!("there are no hooks{dir}; `wrap hooks new NAME` begins one\n"))?;
+        print(&format!("there are no hooks{dir}; `wrap hooks new NAME` begins one\n{}", not_in_use(&all)))?;
         return Ok(ExitCode::SUCCESS);
     }
     let width = all.iter().map(|listed| listed.seen.name.chars().count()).max().unwrap_or_default();
@@ -108,8 +108,19 @@ fn list(json: bool) -> anyhow::Result<ExitCode> {
             writeln!(text, "{:width$}  {} {ago} ago: {how} ({} ms)", "", visible(&last.event), last.took)?;
         }
     }
+    text += &not_in_use(&all);
     print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What ships with wrap and is not switched on, as a line.
+fn not_in_use(all: &[Listed]) -> String {
+    let is_used = |name: &str| all.iter().any(|one| one.seen.origin == Origin::Shipped && one.seen.name == name);
+    let rest: Vec<&str> = SHIPPED.into_iter().filter(|name| !is_used(name)).collect();
+    if rest.is_empty() {
+        return String::new();
+    }
+    format!("not in use: {} (`hooks = [\"NAME\"]` in the settings switches one on)\n", rest.join(" "))
 }
 
 /// Writes a hook that does nothing yet, or a copy of a shipped one.
@@ -121,7 +132,9 @@ fn new(name: &str, in_project: bool, from: Option<&str>) -> anyhow::Result<ExitC
     let text = match from {
         None => TEMPLATE.replace("NAME", name),
         Some(from) => inspect::shipped_text(from)
-            .ok_or_else(|| anyhow!("no hook `{}` ships with wrap", printable(from, 100)))?
+            .ok_or_else(|| {
+                anyhow!("no hook `{}` ships with wrap: there are `{}`", printable(from, 100), SHIPPED.join("`, `"))
+            })?
             .to_owned(),
     };
     let dir = if in_project {
@@ -129,30 +142,47 @@ fn new(name: &str, in_project: bool, from: Option<&str>) -> anyhow::Result<ExitC
     } else {
         Hooks::dir().context("there is no HOME to put it in; set HOME or XDG_CONFIG_HOME")?
     };
-    fs::create_dir_all(&dir).map_err(|error| Error::file("make", &dir, error))?;
+    let above = dir.parent().unwrap_or(Path::new("/"));
+    if in_project && above.symlink_metadata().is_ok_and(|meta| meta.is_symlink()) {
+        bail!("`{}` is a link: what it leads to would not be run", above.display());
+    }
+    // Nobody else may write there, or nothing in it is run.
+    let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(&dir);
+    made.map_err(|error| Error::file("make", &dir, error))?;
     let path = dir.join(format!("{name}.lua"));
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path);
     let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+    if written.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::AlreadyExists) {
+        bail!("`{}` is there already: edit it, or choose another name", path.display());
+    }
     written.map_err(|error| Error::file("write", &path, error))?;
     let then = if in_project { "`wrap trust` lets it run here, and " } else { "" };
     print(&format!("{}\n", path.display()))?;
-    eprintln!("wrap: {then}`wrap hooks test start` tries it out");
+    eprintln!("wrap: {then}`wrap hooks test EVENT {name}` tries it out");
     Ok(ExitCode::SUCCESS)
 }
 
 /// Every file that would be run, or those named: what cannot be parsed, with its place, or does not load.
 fn check(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
     let here = Here::look()?;
-    let files = if files.is_empty() {
-        let seen = here.hooks();
-        seen.into_iter().filter(|seen| !is_untrusted(seen)).filter_map(|seen| seen.path).collect()
-    } else {
-        files.to_vec()
-    };
+    let seen = here.hooks();
     let mut text = String::new();
     let mut is_well = true;
+    let wanted: Vec<&Seen> = if files.is_empty() { seen.iter().collect() } else { Vec::new() };
+    for seen in wanted.iter().filter(|seen| seen.path.is_none() || !seen.trusted) {
+        // One that ships has no file of the user's; one that is not trusted is not even read.
+        is_well &= seen.runs;
+        let what = seen.problem.clone().unwrap_or_else(|| seen.events.join(" "));
+        writeln!(text, "{}: {}", visible(&seen.name), visible(&what))?;
+    }
+    let files: Vec<PathBuf> = if files.is_empty() {
+        wanted.iter().filter(|seen| seen.trusted).filter_map(|seen| seen.path.clone()).collect()
+    } else {
+        let named = |file: &PathBuf| find(&seen, &file.to_string_lossy()).and_then(|seen| seen.path.clone());
+        files.iter().map(|file| named(file).filter(|_| !file.exists()).unwrap_or_else(|| file.clone())).collect()
+    };
     for file in &files {
-        refuse_untrusted(&here, file)?;
+        trust::may_run(file, &here.config.trusted).map_err(|why| anyhow!(why))?;
         let shown = visible(&file.to_string_lossy());
         match inspect::check(file) {
             Ok(events) if events.is_empty() => writeln!(text, "{shown}: handles nothing")?,
@@ -167,44 +197,59 @@ fn check(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    if files.is_empty() {
+    if text.is_empty() {
         text.push_str("there is nothing to check\n");
     }
     print(&text)?;
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn is_untrusted(seen: &Seen) -> bool {
-    seen.origin == Origin::Project && !seen.runs && seen.events.is_empty()
-}
-
-/// A project's own file is not run by a slip either.
-fn refuse_untrusted(here: &Here, file: &Path) -> anyhow::Result<()> {
-    let full = file.canonicalize().map_err(|error| anyhow!("cannot read `{}`: {}", file.display(), reason(&error)))?;
-    let root = here.project.root.canonicalize().unwrap_or_else(|_| here.project.root.clone());
-    if !full.starts_with(root.join(trust::DIRECTORY)) {
-        return Ok(());
-    }
-    match here.hooks().iter().find(|seen| seen.origin == Origin::Project).and_then(|seen| seen.problem.clone()) {
-        Some(why) if why.starts_with("not trusted") => bail!("`{}` is {why}", file.display()),
-        _ => Ok(()),
-    }
+/// The hook of this name; one of the project's also without `.wrap/`.
+fn find<'a>(all: &'a [Seen], name: &str) -> Option<&'a Seen> {
+    let in_project = format!("{}/{name}", trust::DIRECTORY);
+    all.iter().find(|seen| seen.name == name).or_else(|| all.iter().find(|seen| seen.name == in_project))
 }
 
 /// Runs an event's handlers for an instance of this moment or a made one, and shows what they did.
 fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
-    let event: Event = args.event.parse().map_err(|why: String| anyhow!(why))?;
-    let here = Here::look()?;
+    let event: Event = match args.event.parse() {
+        Ok(event) => event,
+        Err(why) => {
+            eprintln!("wrap: {why}");
+            return Ok(ExitCode::from(USAGE));
+        }
+    };
+    let mut here = Here::look()?;
+    if let Some(which) = args.file.as_ref().filter(|which| inspect::shipped_text(which).is_some()) {
+        // Also where no configuration names it.
+        let options = json!({});
+        here.config.hooks.extend(
+            Some(Named { name: which.clone(), options })
+                .filter(|one| !here.config.hooks.iter().any(|known| known.name == one.name)),
+        );
+    }
     let mut hooks = Hooks::find(&here.project.root, &here.config);
+    let all = here.hooks();
+    let mut tried: Vec<&Seen> = all.iter().collect();
     if let Some(which) = &args.file {
-        let known = here.hooks().iter().any(|seen| seen.name == *which);
-        if known {
-            hooks = hooks.named(which);
+        let path = Path::new(which);
+        if let Some(seen) = find(&all, which) {
+            if let Some(why) = seen.problem.as_ref().filter(|_| !seen.trusted) {
+                bail!("`{}` is {why}", visible(&seen.name));
+            }
+            hooks = hooks.named(&seen.name);
+            tried = vec![seen];
+        } else if !path.exists() {
+            bail!("there is no hook `{}`, and no such file; `wrap hooks` lists them", printable(which, 200));
         } else {
-            refuse_untrusted(&here, Path::new(which))?;
-            hooks = Hooks::only(Path::new(which));
+            trust::may_run(path, &here.config.trusted).map_err(|why| anyhow!(why))?;
+            inspect::check(path).map_err(|why| anyhow!("`{}`: {why}", path.display()))?;
+            hooks = Hooks::only(path);
+            tried = Vec::new();
         }
     }
+    // What does not load cannot be called; that is said when it is tried.
+    let is_broken = tried.iter().any(|seen| seen.trusted && !seen.runs);
     let mut about = match &args.target {
         Some(target) => match instance::live(target) {
             Ok(entry) => serde_json::to_value(entry.public())?,
@@ -231,10 +276,11 @@ fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
         writeln!(text, "{}: {how} in {} ms", visible(&trial.hook), trial.took.as_millis())?;
     }
     if trials.is_empty() {
-        writeln!(text, "no hook was called for `{}`", event.as_str())?;
+        let hint = if event == Event::Line { ": no pattern is in that line; `--line TEXT` gives another" } else { "" };
+        writeln!(text, "no hook was called for `{}`{hint}", event.as_str())?;
     }
     print(&text)?;
-    let is_well = trials.iter().all(|trial| trial.failed.is_none());
+    let is_well = !is_broken && trials.iter().all(|trial| trial.failed.is_none());
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -299,6 +345,11 @@ fn add_what_the_event_has(instance: &mut Value, event: Event) {
             instance["lastLines"] = json!(["Error: an example of a last line"]);
         }
         Event::Stale => instance["status"] = json!("dead"),
+        Event::Start => {
+            // Nothing listens yet.
+            instance["wantedPort"] = instance["port"].take();
+            (instance["url"], instance["ports"]) = (Value::Null, json!([]));
+        }
         _ => {}
     }
 }

@@ -57,10 +57,15 @@ fn root(dir: Option<&Path>) -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir().context("this directory is gone")?;
     let dir = dir.map_or_else(|| here.clone(), |dir| here.join(dir));
     let dir = dir.canonicalize().map_err(|error| anyhow!("cannot find `{}`: {}", shown(&dir), reason(&error)))?;
-    if dir.join(DIRECTORY).symlink_metadata().is_ok() {
-        return Ok(dir);
+    let root = project::detect(&dir, &[], &|name| std::env::var_os(name)).root;
+    if root != dir && dir.join(DIRECTORY).symlink_metadata().is_ok() {
+        // What is trusted must be what runs.
+        let (dir, root) = (shown(&dir), shown(&root));
+        bail!(
+            "`{dir}/{DIRECTORY}` is never run: the project there is `{root}`, so put it there, or a manifest into `{dir}`"
+        );
     }
-    Ok(project::detect(&dir, &[], &|name| std::env::var_os(name)).root)
+    Ok(root)
 }
 
 fn revoke(store: &Store, root: &Path) -> anyhow::Result<ExitCode> {

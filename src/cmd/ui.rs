@@ -6,7 +6,7 @@ use crate::center::{Center, Unable};
 use crate::cli::UiArgs;
 use crate::ping;
 use crate::registry::center::{Listening, running};
-use crate::sys::desktop;
+use crate::sys::desktop::{self, Opened};
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::json;
@@ -47,7 +47,8 @@ pub fn run(args: &UiArgs) -> anyhow::Result<ExitCode> {
     }
     let link: Link = serde_json::from_str(&response.body_mut().read_to_string()?)?;
     // A browser's arguments are for every user of the machine to read: it gets the name of a file that is not.
-    let opened = link.file.is_some_and(|file| desktop::open(format!("file://{file}").as_ref(), &Command::spawn));
+    let open = |file: String| desktop::open(format!("file://{file}").as_ref(), &Command::spawn);
+    let opened = link.file.is_some_and(|file| !matches!(open(file), Opened::No));
     print(&if opened { format!("opened {}\n", listening.url) } else { format!("{}\n", link.url) })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! One settings file: its keys as a table, and what is said of a key that cannot be used.
 
-use super::{Center, Config, Leftovers, Loaded, Named, OnHangup, SHIPPED, Trusts};
+use super::{Center, Config, Leftovers, Loaded, Named, OPTIONS, OnHangup, SHIPPED, Trusts};
 use crate::files::{self, MANIFEST_BYTES};
 use crate::keys;
 use crate::paths::home;
@@ -146,7 +146,7 @@ pub(super) static KEYS: &[Key] = &[
         takes: HOOKS_TAKES,
         about: "The hooks that ship with wrap and are to run, by name, with their options.",
         set: |config, value| {
-            for named in hooks(value)? {
+            for named in hooks(value)?.into_iter().flatten() {
                 config.hooks.retain(|known| known.name != named.name);
                 config.hooks.push(named);
             }
@@ -244,6 +244,10 @@ pub(super) fn apply(path: &Path, source: Source<'_>, loaded: &mut Loaded) {
                 refused.push((key, Refused::Wrong(known.takes)));
             }
             Ok(known) => {
+                if known.name == "hooks" {
+                    let wrong = hooks(value.get_ref()).into_iter().flatten().filter_map(Result::err);
+                    warnings.extend(wrong.take(WARNINGS).map(|why| format!("{}: {why}", place(key.span().start))));
+                }
                 sources.insert(known.name, format!("{file}:{}", line(&content, key.span().start)));
             }
         }
@@ -345,21 +349,43 @@ fn directories(value: &DeValue) -> Option<Vec<PathBuf>> {
     paths(value)?.into_iter().map(|text| absolute(text).and_then(whole)).collect()
 }
 
-/// Names, or tables with a name and options beside it.
-fn hooks(value: &DeValue) -> Option<Vec<Named>> {
-    let list = value.as_array().filter(|list| list.len() <= SHIPPED.len())?;
-    let named = |value: &DeValue| {
-        let (name, options) = match value {
-            DeValue::Table(table) => {
-                let mut options = as_json(value, 0)?;
-                options.as_object_mut()?.remove("name");
-                (table.get("name")?.get_ref().as_str()?.to_owned(), options)
-            }
-            other => (other.as_str()?.to_owned(), Json::Object(serde_json::Map::new())),
-        };
-        SHIPPED.contains(&name.as_str()).then_some(Named { name, options })
+/// Names, or tables with a name and options beside it. The error is what is wrong with one of them, which is left out.
+fn hooks(value: &DeValue) -> Option<Vec<Result<Named, String>>> {
+    let list = value.as_array().filter(|list| list.len() <= PATHS)?;
+    Some(list.iter().map(|one| hook(one.get_ref())).collect())
+}
+
+fn hook(value: &DeValue) -> Result<Named, String> {
+    let whole = as_json(value, 0);
+    let (name, options) = match whole {
+        Some(Json::String(name)) => (name, serde_json::Map::new()),
+        Some(Json::Object(mut options)) => match options.remove("name") {
+            Some(Json::String(name)) => (name, options),
+            _ => return Err("a table in `hooks` has a `name`, which is a text".to_owned()),
+        },
+        _ => return Err("`hooks` has names, or tables with a name".to_owned()),
     };
-    list.iter().map(|one| named(one.get_ref())).collect()
+    let shown = files::printable(&name, SHOWN);
+    let Some(at) = SHIPPED.iter().position(|known| **known == *name) else {
+        let nearest = SHIPPED.iter().find(|known| strsim::jaro_winkler(&name, known) >= ALIKE);
+        let meant = nearest.map(|known| format!("did you mean `{known}`? ")).unwrap_or_default();
+        return Err(format!("no hook `{shown}` ships with wrap: {meant}there are `{}`", SHIPPED.join("`, `")));
+    };
+    for (option, value) in &options {
+        let known = OPTIONS[at].iter().find(|(known, _)| known == option);
+        let option = files::printable(option, SHOWN);
+        match known {
+            None => {
+                let all: Vec<&str> = OPTIONS[at].iter().map(|(known, _)| *known).collect();
+                return Err(format!("hook `{shown}` has no option `{option}`: there are `{}`", all.join("`, `")));
+            }
+            Some((_, takes)) if !takes.fits(value) => {
+                return Err(format!("hook `{shown}`: `{option}` is {}", takes.words()));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(Named { name, options: Json::Object(options) })
 }
 
 /// Tables of options within each other.

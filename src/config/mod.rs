@@ -59,6 +59,57 @@ pub struct Config {
 pub const SHIPPED: [&str; 8] =
     ["docker-cleanup", "dotenv", "free-port", "log-errors", "notify", "open-browser", "slack", "wait-for"];
 
+/// What an option of a shipped hook takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// A text.
+    Text,
+    /// A list of texts.
+    Texts,
+    /// A text, or a list of them.
+    TextOrTexts,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Bool,
+}
+
+impl Takes {
+    /// In words, completing "is …".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Text => "a text",
+            Self::Texts => "a list of texts",
+            Self::TextOrTexts => "a text or a list of texts",
+            Self::Number => "a number",
+            Self::Bool => "true or false",
+        }
+    }
+
+    fn fits(self, value: &Json) -> bool {
+        let texts = || value.as_array().is_some_and(|list| list.iter().all(Json::is_string));
+        match self {
+            Self::Text => value.is_string(),
+            Self::Texts => texts(),
+            Self::TextOrTexts => value.is_string() || texts(),
+            Self::Number => value.is_number(),
+            Self::Bool => value.is_boolean(),
+        }
+    }
+}
+
+/// The options of each of [`SHIPPED`], in its order.
+pub static OPTIONS: [&[(&str, Takes)]; SHIPPED.len()] = [
+    &[("args", Takes::Texts)],
+    &[("files", Takes::Texts), ("override", Takes::Bool)],
+    &[("port", Takes::Number)],
+    &[("pattern", Takes::Text), ("file", Takes::Text)],
+    &[("on", Takes::Texts)],
+    &[("path", Takes::Text)],
+    &[("url", Takes::Text), ("lines", Takes::Number)],
+    &[("target", Takes::TextOrTexts), ("seconds", Takes::Number), ("required", Takes::Bool)],
+];
+
 /// A hook that ships with wrap, and what it is told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Named {
@@ -245,7 +296,7 @@ mod tests {
         let (config, warnings) = user(
             "name = 'shop'\nport = 3000\nready_pattern = 'listening'\nready_timeout = 2.5\n\
              health_path = '/up?x=1'\nenv_files = ['.env', 'config/dev.env']\non_hangup = 'keep'\nleftovers = 'stop-all'\ngrace = 0\ndetach_keys = 'ctrl-a d'\ncenter = 'http://localhost:9000/'\n\
-             trusted = ['/work', '/src/mine/']\nhooks = ['notify', { name = 'wait-for', port = 5432, hosts = ['a', 'b'] }]\n",
+             trusted = ['/work', '/src/mine/']\nhooks = ['notify', { name = 'wait-for', seconds = 5, target = ['a', 'b'] }]\n",
         );
         assert_eq!(warnings, Vec::<String>::new());
         assert_eq!(
@@ -263,7 +314,7 @@ mod tests {
                 center: Center::Url("http://localhost:9000".into()),
                 hooks: vec![
                     Named { name: "notify".into(), options: json!({}) },
-                    Named { name: "wait-for".into(), options: json!({ "port": 5432, "hosts": ["a", "b"] }) },
+                    Named { name: "wait-for".into(), options: json!({ "seconds": 5, "target": ["a", "b"] }) },
                 ],
                 trusted: vec!["/work".into(), "/src/mine".into()],
             }
@@ -322,7 +373,7 @@ mod tests {
     fn a_project_sets_three_keys_a_trusted_one_more_and_never_what_is_the_users() {
         let (_a, mine) = written("port = 1\ngrace = 1\nhooks = ['notify', 'slack']\n");
         let (_b, theirs) = written(
-            "port = 2\nname = 'web'\nready_pattern = 'up'\ngrace = 9\ncenter = 'off'\nhooks = [{ name = 'slack', x = 1 }]\n",
+            "port = 2\nname = 'web'\nready_pattern = 'up'\ngrace = 9\ncenter = 'off'\nhooks = [{ name = 'slack', lines = 1 }]\n",
         );
         let trusts: Trusts = &|path, text, _| {
             assert!(path == theirs && text.contains("grace = 9"));
@@ -331,7 +382,7 @@ mod tests {
         let all = load_from(Some(&mine), Some(&theirs), None, trusts);
         assert_eq!((all.config.grace, &all.config.center), (Duration::from_secs(9), &Center::Default));
         assert_eq!(all.config.hooks.len(), 2);
-        assert_eq!(all.config.hooks[1], Named { name: "slack".into(), options: json!({ "x": 1 }) });
+        assert_eq!(all.config.hooks[1], Named { name: "slack".into(), options: json!({ "lines": 1 }) });
         assert_eq!(all.warnings.len(), 1, "{:?}", all.warnings);
         assert!(all.sources["grace"].ends_with("wrap.toml:4") && all.sources["port"].ends_with("wrap.toml:1"));
         let (config, warnings) = loaded(Some(&mine), Some(&theirs), None);
@@ -348,7 +399,14 @@ mod tests {
         let (config, warnings) = user("hooks = ['notfy']");
         assert_eq!((config.hooks.len(), warnings.len()), (0, 1));
         assert!(warnings[0].contains("`docker-cleanup`"), "{warnings:?}");
+        assert!(warnings[0].contains("wrap.toml:1`: no hook `notfy`") && warnings[0].contains("did you mean `notify`"));
         assert_eq!(user("hooks = [{ port = 1 }]").1.len(), 1);
+        // The others are used.
+        let text = "hooks = ['dotenv', { name = 'notify', om = [] }, { name = 'wait-for', target = 7 }, 'slack', 5]";
+        let (config, warnings) = user(text);
+        assert_eq!(config.hooks.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["dotenv", "slack"]);
+        assert!(warnings[0].contains("hook `notify` has no option `om`: there are `on`"), "{warnings:?}");
+        assert!(warnings[1].contains("hook `wait-for`: `target` is a text or a list of texts"), "{warnings:?}");
         assert_eq!(user("hooks = 'notify'").1.len(), 1);
         assert!(!needs_trust("port = 1") && needs_trust("hooks = []") && !needs_trust("[") && !needs_trust("x = 1"));
     }

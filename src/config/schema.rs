@@ -1,6 +1,6 @@
 //! The JSON Schemas of both files, for editors: made from these types, which a test holds equal to the settings.
 
-use super::{SHIPPED, Who, settings};
+use super::{OPTIONS, SHIPPED, Takes, Who, settings};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::json;
 use std::borrow::Cow;
@@ -82,10 +82,27 @@ impl JsonSchema for Hook {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let name = json!({ "type": "string", "enum": SHIPPED });
-        schemars::json_schema!({
-            "anyOf": [name, { "type": "object", "properties": { "name": name }, "required": ["name"] }]
-        })
+        let mut any = vec![json!({ "type": "string", "enum": SHIPPED })];
+        for (name, options) in SHIPPED.iter().zip(OPTIONS) {
+            let mut properties = serde_json::Map::new();
+            properties.insert("name".to_owned(), json!({ "const": name }));
+            properties.extend(options.iter().map(|(option, takes)| ((*option).to_owned(), takes_schema(*takes))));
+            any.push(json!({
+                "type": "object", "properties": properties, "required": ["name"], "additionalProperties": false
+            }));
+        }
+        schemars::json_schema!({ "anyOf": any })
+    }
+}
+
+fn takes_schema(takes: Takes) -> serde_json::Value {
+    let texts = json!({ "type": "array", "items": { "type": "string" } });
+    match takes {
+        Takes::Text => json!({ "type": "string" }),
+        Takes::Texts => texts,
+        Takes::TextOrTexts => json!({ "anyOf": [{ "type": "string" }, texts] }),
+        Takes::Number => json!({ "type": "number" }),
+        Takes::Bool => json!({ "type": "boolean" }),
     }
 }
 

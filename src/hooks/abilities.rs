@@ -144,8 +144,8 @@ fn write(path: &PathBuf, text: &Value, keeps: bool) -> Result<(), String> {
     }
     let mut options = OpenOptions::new();
     options.create(true).append(keeps).write(true).truncate(false);
-    // Not blocking: the open of a FIFO would wait for a reader.
-    let opened = options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+    // Not blocking: the open of a FIFO would wait for a reader. No link: in a stranger's project it leads anywhere.
+    let opened = options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_NOFOLLOW).open(path);
     let mut file = opened.map_err(|error| failed(&reason(&error)))?;
     if !file.metadata().is_ok_and(|meta| meta.is_file()) {
         return Err(failed("it is not a regular file"));

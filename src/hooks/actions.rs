@@ -2,13 +2,13 @@
 //! within a handler only, as it is about an instance, and none lasts longer than the call may.
 
 use super::abilities::told;
-use super::functions::{About, Stage, copy, number};
+use super::functions::{About, NOTIFICATIONS, Stage, copy, number};
 use super::programs::{self, Done, Wanted, seconds};
 use super::sandbox::Halt;
 use super::store::Store;
 use super::text::visible;
 use super::{Event, Wish, http};
-use crate::sys::desktop;
+use crate::sys::desktop::{self, Opened};
 use mlua::{Lua, Table, Value};
 use std::cell::RefCell;
 use std::process::Stdio;
@@ -118,8 +118,14 @@ fn notify(stage: &Rc<RefCell<Stage>>, title: &Value, text: &Value) -> Result<(),
     let shown = |value: &Value| value.as_string().map(|text| super::text::one_line(&text.to_string_lossy()));
     let text = shown(text).ok_or("`wrap.notify` takes a text, or a title and a text")?;
     let title = title.map_or(Some(about.name.clone()), shown).ok_or("the title of `wrap.notify` is a text")?;
+    if !stage.borrow_mut().may_notify() {
+        return Err(format!("more than {NOTIFICATIONS} notifications in a call"));
+    }
     let host = stage.borrow().host.clone();
     host(Wish::Notify { title: title.clone(), text: text.clone() })?;
+    if !stage.borrow_mut().jobs.may_leave() {
+        return Ok(());
+    }
     if let Some(mut command) = desktop::notifier(&title, &text) {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // A desktop without such a program is one without such news.
@@ -138,7 +144,14 @@ fn open(stage: &Rc<RefCell<Stage>>, url: &Value) -> Result<Value, String> {
     if !is_web || url.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err(format!("`wrap.open`: `{}` is no `http://` or `https://` address", visible(&url)));
     }
-    Ok(Value::Boolean(desktop::open(url.as_ref(), &|command| programs::start(command, &about))))
+    match desktop::open(url.as_ref(), &|command| programs::start(command, &about)) {
+        Opened::No => Ok(Value::Boolean(false)),
+        Opened::Yes => Ok(Value::Boolean(true)),
+        Opened::Shows(child) => {
+            stage.borrow_mut().jobs.leave(child);
+            Ok(Value::Boolean(true))
+        }
+    }
 }
 
 /// Asks the process that the hook runs in.

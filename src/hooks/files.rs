@@ -25,6 +25,12 @@ const NAME_BYTES: usize = 256;
 /// Group and others may write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
+/// Others than the group may.
+const OTHERS: u32 = 0o002;
+
+/// Bytes of /etc/group: some ten thousand groups. What is not in it, or in a larger one, is nobody's own.
+const GROUPS_BYTES: u64 = 1 << 20;
+
 /// The hooks that there are: found, not read, not loaded.
 #[derive(Debug, Default)]
 pub struct Hooks {
@@ -34,6 +40,8 @@ pub struct Hooks {
     shipped: Vec<Named>,
     /// The only one that is run, where one is named.
     wanted: Option<String>,
+    /// The one file was named by the user.
+    is_named: bool,
     /// Why the directory could not be read.
     problem: Option<String>,
     /// The project that brings hooks of its own, and the directories whose projects are trusted.
@@ -106,7 +114,8 @@ impl Library {
 /// One of the user's own modules. Nobody else may be able to write to it, nor to a directory on the way to it.
 fn module(dir: &Path, file: &str) -> Result<Option<Vec<u8>>, String> {
     let path = dir.join(file);
-    for above in path.ancestors().skip(1).take_while(|above| *above != dir) {
+    let below = path.ancestors().skip(1).take_while(|above| *above != dir);
+    for above in below.chain([dir]) {
         match fs::metadata(above) {
             Ok(meta) => only_ours(&meta, above)?,
             Err(_) => return Ok(None),
@@ -178,7 +187,7 @@ impl Hooks {
     /// One file alone, whatever it is called.
     pub fn only(file: &Path) -> Self {
         let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self { dir: dir.to_owned(), files: vec![file.to_owned()], ..Self::default() }
+        Self { dir: dir.to_owned(), files: vec![file.to_owned()], is_named: true, ..Self::default() }
     }
 
     /// Those of the names in `wanted`.
@@ -211,10 +220,11 @@ impl Hooks {
             notice(format!("hooks are not run: {problem}"));
             return Vec::new();
         }
-        // Whoever can write to the directory can put a link to any file of ours into it.
-        if let Err(why) =
-            fs::metadata(&self.dir).map_err(|error| reason(&error)).and_then(|dir| only_ours(&dir, &self.dir))
-        {
+        // Whoever can write to the directory can put a link to any file of ours into it. A file that the user has named
+        // himself is that file.
+        let checked =
+            || fs::metadata(&self.dir).map_err(|error| reason(&error)).and_then(|dir| only_ours(&dir, &self.dir));
+        if let (false, Err(why)) = (self.is_named, checked()) {
             notice(format!("hooks in `{}` are not run: {why}", self.dir.display()));
             return Vec::new();
         }
@@ -278,8 +288,50 @@ pub(super) fn only_ours(meta: &Metadata, path: &Path) -> Result<(), String> {
     if meta.uid() != us && meta.uid() != 0 {
         return Err(format!("it belongs to user {}: `chown {us} {}` if you trust it", meta.uid(), path.display()));
     }
-    if meta.mode() & WRITABLE_BY_OTHERS != 0 {
+    // With a umask of 002, as where each user has a group of his own, every checkout is writable by that group.
+    let others = if meta.uid() == us && is_private_group(meta.gid()) { OTHERS } else { WRITABLE_BY_OTHERS };
+    if meta.mode() & others != 0 {
         return Err(format!("others can write to it: `chmod go-w {}`", path.display()));
     }
     Ok(())
+}
+
+/// Whether a group is our primary one and nobody else is in it (group(5)): what it may do, we may.
+pub(super) fn is_private_group(gid: u32) -> bool {
+    if gid != rustix::process::getegid().as_raw() {
+        return false;
+    }
+    let groups = crate::files::read_bounded(Path::new("/etc/group"), GROUPS_BYTES).ok().flatten().unwrap_or_default();
+    let users = crate::files::read_bounded(Path::new("/etc/passwd"), GROUPS_BYTES).ok().flatten().unwrap_or_default();
+    let uid = rustix::process::geteuid().as_raw();
+    private_in(&groups, &users, gid, uid)
+}
+
+fn private_in(groups: &str, users: &str, gid: u32, uid: u32) -> bool {
+    let field = |line: &str, at: usize| line.split(':').nth(at).unwrap_or_default().to_owned();
+    let is = |text: String, number: u32| text.parse() == Ok(number);
+    let Some(us) = users.lines().find(|line| is(field(line, 2), uid)) else { return false };
+    let name = field(us, 0);
+    let Some(group) = groups.lines().find(|line| is(field(line, 2), gid)) else { return false };
+    let members = field(group, 3);
+    let only_us = members.split(',').all(|member| member.trim().is_empty() || member.trim() == name);
+    // Others may have it as their primary one, which only their own line says.
+    only_us && !users.lines().any(|line| is(field(line, 3), gid) && !is(field(line, 2), uid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_private_where_nobody_else_is_in_it() {
+        let users =
+            "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\nbob:x:1001:100::/home/bob:/bin/sh\n";
+        let groups = "root:x:0:\nusers:x:100:\nann:x:1000:\nwheel:x:10:ann,bob\nmine:x:11:ann\n";
+        let private = |gid, uid| private_in(groups, users, gid, uid);
+        assert!(private(1000, 1000) && private(11, 1000));
+        assert!(!private(10, 1000), "with another member");
+        assert!(!private(100, 1000), "another's primary group");
+        assert!(!private(12, 1000) && !private(1000, 4), "not to be found");
+    }
 }

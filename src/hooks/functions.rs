@@ -1,13 +1,14 @@
 //! What a hook can use: the global `wrap`, and the `instance` that a handler gets.
 
 use super::files::Library;
+use super::lines::PATTERN_BYTES;
 use super::programs::{Jobs, seconds};
 use super::sandbox::Halt;
 use super::text::{LINES_PER_CALL, one_line, visible};
 use super::{Changes, Event, Host, LONGEST, Verdict, abilities, actions, modules};
 use crate::files;
 use mlua::{Function, Lua, LuaString, Table, Value};
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value as Json;
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -16,6 +17,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
+
+/// Notifications in one call: more of them are not read.
+pub(super) const NOTIFICATIONS: usize = 5;
 
 /// Handlers that one file may register: each may use up the whole limit.
 const HANDLERS: usize = 32;
@@ -84,6 +88,8 @@ pub(super) struct Stage {
     pub name: Option<String>,
     /// Lines printed in this call.
     pub lines: usize,
+    /// Notifications in this call.
+    notified: usize,
     /// What was started and runs.
     pub jobs: Jobs,
     /// The process that the hook runs in.
@@ -96,15 +102,21 @@ impl Stage {
     pub fn new(print: Print, host: Host) -> Rc<RefCell<Self>> {
         let (handlers, jobs) = (Vec::new(), Jobs::default());
         let (about, env, refused, name) = (None, None, None, None);
-        Rc::new(RefCell::new(Self { handlers, about, env, refused, name, lines: 0, jobs, host, print }))
+        Rc::new(RefCell::new(Self { handlers, about, env, refused, name, lines: 0, notified: 0, jobs, host, print }))
     }
 
     /// Begins a call.
     pub fn begin(&mut self, about: About, env: Changes) {
         self.env = (about.event == Event::Start).then_some(env);
         self.about = Some(Rc::new(about));
-        (self.refused, self.name, self.lines) = (None, None, 0);
+        (self.refused, self.name, self.lines, self.notified) = (None, None, 0, 0);
         self.jobs.forget_ended();
+    }
+
+    /// Counts one more.
+    pub fn may_notify(&mut self) -> bool {
+        self.notified += 1;
+        self.notified <= NOTIFICATIONS
     }
 
     fn is_start(&self) -> bool {
@@ -272,7 +284,8 @@ impl Handler {
                     let pattern = value.as_string().ok_or("`pattern` is a regular expression, as a text")?;
                     let pattern = pattern.to_string_lossy();
                     let broken = |error| format!("`pattern`: `{}`: {error}", visible(&pattern));
-                    handler.pattern = Some(Regex::new(&pattern).map_err(broken)?);
+                    let built = RegexBuilder::new(&pattern).size_limit(PATTERN_BYTES).build();
+                    handler.pattern = Some(built.map_err(broken)?);
                 }
                 "pattern" => return Err("`pattern` is an option of `line` handlers only".into()),
                 name => {

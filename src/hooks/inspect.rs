@@ -5,7 +5,7 @@ use super::results::Called;
 use super::runner::patient;
 use super::worker::{self, Report};
 use super::{Event, Hooks, Host, Limits, Runner, shipped, trust};
-use crate::config::{Config, SHIPPED};
+use crate::config::Config;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,6 +35,8 @@ pub struct Seen {
     pub path: Option<PathBuf>,
     /// What it handles; empty where it is not known, because it may not be loaded.
     pub events: Vec<&'static str>,
+    /// Whether it may run at all; a project's may not until it is trusted.
+    pub trusted: bool,
     /// Whether it runs.
     pub runs: bool,
     /// Why it does not, or does not load.
@@ -50,7 +52,7 @@ pub fn all(root: &Path, config: &Config) -> (Vec<Seen>, Vec<String>) {
     let mut seen: Vec<Seen> = own
         .into_iter()
         .map(|script| {
-            let is_shipped = SHIPPED.contains(&script.name.as_str()) && script.is_shipped();
+            let is_shipped = script.is_shipped();
             let path = (!is_shipped).then(|| dir.join(format!("{}.lua", script.name)));
             let origin = if is_shipped { Origin::Shipped } else { Origin::User };
             loaded(script, origin, path)
@@ -67,6 +69,7 @@ pub fn all(root: &Path, config: &Config) -> (Vec<Seen>, Vec<String>) {
                     origin: Origin::Project,
                     path,
                     events: Vec::new(),
+                    trusted: false,
                     runs: false,
                     problem: Some(format!("not trusted: {why}")),
                 },
@@ -84,7 +87,7 @@ fn loaded(script: Script, origin: Origin, path: Option<PathBuf>) -> Seen {
         Ok(events) => (events, None),
         Err(why) => (Vec::new(), Some(why)),
     };
-    Seen { name, origin, path, events, runs: problem.is_none(), problem }
+    Seen { name, origin, path, events, trusted: true, runs: problem.is_none(), problem }
 }
 
 /// What a file handles, without repetition. Its text runs, within the limits; no handler does.

@@ -10,9 +10,9 @@ use serde_json::Value as Json;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Bytes of output that are looked through in a [`WINDOW`]: a regular expression passes some 50 MB/s, and so takes no more
-/// than a tenth of one processor, however much is printed.
-const LOOKED_AT: usize = 4 << 20;
+/// How long output is looked through in a [`WINDOW`]: a tenth of one processor, however much is printed and whatever is
+/// looked for. Usual patterns pass a few megabytes in it.
+const LOOKING: Duration = Duration::from_millis(100);
 
 /// Handlers that are called in a [`WINDOW`]: each costs some ten microseconds, and nobody reads more news a second.
 const MATCHES: u32 = 1000;
@@ -21,7 +21,10 @@ const MATCHES: u32 = 1000;
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// Bytes of a line that are looked at: what is behind them is no line that people read.
-const LONGEST: usize = 16 << 10;
+const LONGEST: usize = 4 << 10;
+
+/// What a pattern may become: the time for a line grows with it, and with [`LONGEST`] it stays below a tenth of a second.
+pub(super) const PATTERN_BYTES: usize = 64 << 10;
 
 /// What a handler looks for.
 pub(super) struct Pattern {
@@ -55,15 +58,20 @@ struct State {
     /// What came behind the last newline, by stream.
     begun: [Vec<u8>; 2],
     window: Instant,
-    looked_at: usize,
+    looked: Duration,
     matches: u32,
     missed: u64,
 }
 
 impl LineWatch {
     pub(super) fn new(queue: Arc<Queue>, instance: Box<dyn Fn() -> Json + Send + Sync>) -> Self {
-        let state =
-            State { begun: [Vec::new(), Vec::new()], window: Instant::now(), looked_at: 0, matches: 0, missed: 0 };
+        let state = State {
+            begun: [Vec::new(), Vec::new()],
+            window: Instant::now(),
+            looked: Duration::ZERO,
+            matches: 0,
+            missed: 0,
+        };
         Self { queue, instance, state: Mutex::new(state) }
     }
 
@@ -72,21 +80,22 @@ impl LineWatch {
         let Some(patterns) = self.queue.patterns().filter(|patterns| !patterns.is_empty()) else { return };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.window.elapsed() >= WINDOW {
-            (state.window, state.looked_at, state.matches) = (Instant::now(), 0, 0);
+            (state.window, state.looked, state.matches) = (Instant::now(), Duration::ZERO, 0);
         }
         let mut rest = bytes;
+        let mut instance = None;
         while let Some(at) = memchr(b'\n', rest) {
-            if state.looked_at >= LOOKED_AT {
+            if state.looked >= LOOKING || state.matches >= MATCHES {
                 state.missed += memchr_iter(b'\n', rest).count() as u64;
                 state.begun[index(stream)].clear();
                 return;
             }
             let begun = std::mem::take(&mut state.begun[index(stream)]);
             if begun.is_empty() {
-                self.look(&mut state, patterns, stream, &rest[..at.min(LONGEST)]);
+                self.look(&mut state, patterns, stream, &rest[..at.min(LONGEST)], &mut instance);
             } else {
                 let line = [&begun[..], &rest[..at.min(LONGEST)]].concat();
-                self.look(&mut state, patterns, stream, &line);
+                self.look(&mut state, patterns, stream, &line, &mut instance);
             }
             rest = &rest[at + 1..];
         }
@@ -102,25 +111,35 @@ impl LineWatch {
         for stream in [Stream::Out, Stream::Err] {
             let begun = std::mem::take(&mut state.begun[index(stream)]);
             if !begun.is_empty() {
-                self.look(&mut state, patterns, stream, &begun);
+                self.look(&mut state, patterns, stream, &begun, &mut None);
             }
         }
     }
 
-    fn look(&self, state: &mut State, patterns: &[Pattern], stream: Stream, line: &[u8]) {
-        state.looked_at += line.len() + 1;
+    /// `instance` is asked for once in a piece: for each of a thousand lines it would cost more than all else.
+    fn look(
+        &self,
+        state: &mut State,
+        patterns: &[Pattern],
+        stream: Stream,
+        line: &[u8],
+        instance: &mut Option<Arc<Json>>,
+    ) {
+        let begun = Instant::now();
         let text = plain(&overwritten(line));
         for pattern in patterns.iter().filter(|pattern| pattern.regex.is_match(&text)) {
             state.matches += 1;
             let stream = if stream == Stream::Out { "stdout" } else { "stderr" };
             let line = Line { text: text.clone(), stream, missed: state.missed };
-            let job = || LineJob { hook: pattern.hook, handler: pattern.handler, instance: (self.instance)(), line };
+            let instance = instance.get_or_insert_with(|| Arc::new((self.instance)())).clone();
+            let job = || LineJob { hook: pattern.hook, handler: pattern.handler, instance, line };
             if state.matches <= MATCHES && self.queue.line(job) {
                 state.missed = 0;
             } else {
                 state.missed += 1;
             }
         }
+        state.looked += begun.elapsed();
     }
 }
 

@@ -146,6 +146,8 @@ pub struct Outcome {
     pub name: Option<String>,
     /// The message of `wrap.refuse`: the command is not to be started.
     pub refused: Option<String>,
+    /// The hook that called it.
+    pub refused_by: Option<String>,
     /// What the stale hooks decided.
     pub verdict: Option<Verdict>,
 }

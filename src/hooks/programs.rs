@@ -125,7 +125,7 @@ fn mark(command: &mut Command, about: &About) {
 /// Starts a program as the hooks do.
 pub(super) fn start(command: &mut Command, about: &About) -> io::Result<Child> {
     mark(command, about);
-    spawn::apart(command)
+    spawn::apart(command, false)
 }
 
 /// Runs it to its end, for no longer than the call has left.
@@ -134,7 +134,7 @@ pub(super) fn run(wanted: &Wanted, about: &About, clock: &Halt) -> Done {
     let deadline = Instant::now() + limit;
     let mut command = wanted.command(about);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = match spawn::apart(&mut command) {
+    let mut child = match spawn::apart(&mut command, true) {
         Ok(child) => child,
         Err(error) => return not_run(wanted, &error),
     };
@@ -255,7 +255,8 @@ impl Jobs {
         }
         let mut command = wanted.command(about);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = spawn::apart(&mut command).map_err(|error| not_run(wanted, &error).error.unwrap_or_default())?;
+        let child =
+            spawn::apart(&mut command, false).map_err(|error| not_run(wanted, &error).error.unwrap_or_default())?;
         let pid = child.id();
         self.children.push(child);
         Ok(pid)
@@ -277,9 +278,14 @@ impl Jobs {
         }
     }
 
+    /// Whether there is room for one more that nobody waits for.
+    pub fn may_leave(&mut self) -> bool {
+        self.forget_ended();
+        self.left.len() < JOBS
+    }
+
     /// One that nobody asks for any more, and that ends by itself.
     pub fn leave(&mut self, child: Child) {
-        self.forget_ended();
         self.left.push(child);
     }
 

@@ -4,7 +4,7 @@ use super::lines::{Line, Pattern};
 use super::{Event, Outcome};
 use serde_json::Value as Json;
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Lines that wait at the most: a second of the most that are told. What comes beyond is counted and not told.
@@ -24,7 +24,7 @@ pub(super) struct Job {
 pub(super) struct LineJob {
     pub hook: usize,
     pub handler: usize,
-    pub instance: Json,
+    pub instance: Arc<Json>,
     pub line: Line,
 }
 

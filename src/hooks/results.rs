@@ -2,7 +2,7 @@
 
 use super::Event;
 use crate::registry::{dir, now_ms, own};
-use crate::sys::lock::lock_byte;
+use crate::sys::lock::try_lock_byte;
 use crate::{files, paths};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -53,11 +53,11 @@ pub fn all() -> Vec<Last> {
 /// Writes down what came of an event's calls, after whoever waited for it was told. Nothing depends on it: where it cannot
 /// be written, `wrap hooks list` knows less.
 pub(super) fn keep(event: Event, called: &[Called]) {
-    // Of lines there may be a thousand a second.
-    let Some(path) = path().filter(|_| !called.is_empty() && event != Event::Line) else { return };
+    let Some(path) = path().filter(|_| !called.is_empty()) else { return };
     let _ = dir::make_all(path.parent().unwrap_or(Path::new("/")));
     let Ok(lock) = own::open_to_lock(&path.with_extension("lock")) else { return };
-    if lock_byte(&lock, 0).is_err() {
+    // Another run that writes at this moment costs a line of the list; a wait could hold the end of this one up.
+    if !try_lock_byte(&lock, 0).unwrap_or(false) {
         return;
     }
     let mut known = all();

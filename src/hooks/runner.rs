@@ -8,6 +8,7 @@ use super::results::{self, Called};
 use super::worker::{self, Effect, Report, Task};
 use super::{Changes, Event, Hooks, Host, Limits, LineWatch, Outcome, Wish};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -69,9 +70,15 @@ impl Runner {
             }
             let all = || hooks.iter().flat_map(|hook| hook.handlers.iter());
             todo.0.loaded(all().map(|handler| handler.event).collect(), patterns(&hooks));
+            let mut lines: BTreeMap<String, Called> = BTreeMap::new();
             while let Some(next) = todo.0.next() {
                 match next {
                     Next::Job(job) => {
+                        if job.event == Event::Exit {
+                            // Of a thousand calls a second, the last one of each hook is remembered, at the end.
+                            let last: Vec<Called> = std::mem::take(&mut lines).into_values().collect();
+                            keep(Event::Line, &last);
+                        }
                         let (outcome, results) = fire(&mut hooks, job.event, job.instance);
                         if job.event == Event::Start {
                             // The command waits for it.
@@ -85,11 +92,12 @@ impl Runner {
                     }
                     Next::Line(line) => {
                         if let Some(called) = deliver(&mut hooks, line) {
-                            keep(Event::Line, &[called]);
+                            lines.insert(called.hook.clone(), called);
                         }
                     }
                 }
             }
+            keep(Event::Line, &lines.into_values().collect::<Vec<_>>());
         });
         if let Err(error) = &started {
             // The closure was dropped, and the queue closed with it.
@@ -157,7 +165,7 @@ fn patterns(hooks: &[Hook]) -> Vec<Pattern> {
 /// A line for one handler.
 fn deliver(hooks: &mut Vec<Hook>, job: LineJob) -> Option<Called> {
     let hook = hooks.iter_mut().find(|hook| hook.number == job.hook)?;
-    let (instance, env, line) = (Arc::new(job.instance), Changes::new(), Some(job.line));
+    let (instance, env, line) = (job.instance, Changes::new(), Some(job.line));
     let begun = Instant::now();
     let called = hook.call(Task { handler: job.handler, instance, env, line });
     let failed = called.is_none().then(|| hook.why.clone());
@@ -189,6 +197,7 @@ fn fire(hooks: &mut Vec<Hook>, event: Event, instance: Json) -> (Outcome, Vec<Ca
             outcome.verdict = effect.verdict.or(outcome.verdict);
             outcome.refused = effect.refused;
             if outcome.refused.is_some() {
+                outcome.refused_by = Some(hook.name.clone());
                 break 'hooks;
             }
             // The next one sees what this one has made of it.

@@ -303,6 +303,12 @@ impl Store {
 fn main_worktree(root: &Path) -> Option<PathBuf> {
     let line = bounded::read_bounded(&root.join(".git"), 8 * 1024).ok()??;
     let git = root.join(line.lines().next()?.strip_prefix("gitdir:")?.trim());
+    // The repository says the same of it: a file that a stranger brings can claim to belong to any.
+    let back = bounded::read_bounded(&git.join("gitdir"), 8 * 1024).ok()??;
+    let named = fs::canonicalize(git.join(back.trim())).ok()?;
+    if named != fs::canonicalize(root.join(".git")).ok()? {
+        return None;
+    }
     let worktrees = git.parent().filter(|dir| dir.ends_with(".git/worktrees"))?;
     fs::canonicalize(worktrees.parent()?.parent()?).ok()
 }
@@ -321,6 +327,23 @@ fn holds(bundle: &Bundle, prefixes: &[PathBuf]) -> Result<(), String> {
         Standing::Unknown => Err(how.to_owned()),
         Standing::Changed => Err(format!("it has changed since you trusted it: {how}")),
     }
+}
+
+/// Whether this file may be run for its own sake. One below a `.wrap` is its project's, whoever names it.
+pub fn may_run(file: &Path, prefixes: &[PathBuf]) -> Result<(), String> {
+    let full = fs::canonicalize(file).map_err(|error| Error::file("read", file, error).to_string())?;
+    // As it was named, too: a link out of a project's directory is the project's word.
+    let named = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    for path in [full, named] {
+        let Some(inside) = path.ancestors().find(|dir| dir.file_name().is_some_and(|name| name == DIRECTORY)) else {
+            continue;
+        };
+        let root = inside.parent().unwrap_or(Path::new("/"));
+        if let Some(bundle) = Bundle::read(root)? {
+            holds(&bundle, prefixes).map_err(|why| format!("the project is not trusted: {why}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// A project's hooks, and why they may not run, where that is so. The error says which file cannot be trusted at all.

@@ -86,6 +86,8 @@ struct Worker {
     stage: Rc<RefCell<Stage>>,
     env: Table,
     limits: Limits,
+    /// The last instance that a line handler got: the lines of one piece of output have the same.
+    shown: RefCell<Option<(Arc<Json>, Table)>>,
 }
 
 impl Worker {
@@ -98,7 +100,7 @@ impl Worker {
         });
         let (sandbox, env) = made.map_err(|error| super::text::one_line(&error.to_string()))?;
         sandbox.load(&script.source)?;
-        Ok(Self { sandbox, stage, env, limits })
+        Ok(Self { sandbox, stage, env, limits, shown: RefCell::default() })
     }
 
     fn call(&self, task: Task) -> Result<Effect, String> {
@@ -121,9 +123,16 @@ impl Worker {
     }
 
     /// The instance, and all that the handler gets: of a line handler the line, and what there is to know of it.
-    fn arguments(&self, instance: &Json, start: bool, line: Option<Line>) -> mlua::Result<(Table, MultiValue)> {
+    fn arguments(&self, entry: &Arc<Json>, start: bool, line: Option<Line>) -> mlua::Result<(Table, MultiValue)> {
         let lua = self.sandbox.lua();
-        let instance = functions::instance(lua, instance, start.then_some(&self.env))?;
+        let shown = self.shown.take().filter(|(known, _)| line.is_some() && Arc::ptr_eq(known, entry));
+        let instance = match shown {
+            Some((_, table)) => table,
+            None => functions::instance(lua, entry, start.then_some(&self.env))?,
+        };
+        if line.is_some() {
+            self.shown.replace(Some((entry.clone(), instance.clone())));
+        }
         let mut arguments = vec![Value::Table(instance.clone())];
         if let Some(line) = line {
             let about = lua.create_table()?;

@@ -3,6 +3,7 @@
 use super::clients::STUCK;
 use super::life::{Escalation, Phase, SETTLE};
 use super::link::Role;
+use super::mailbox::{Message, Post};
 use super::output::make_room;
 use super::restart::Then;
 use super::{Job, Keeper, leftovers};
@@ -66,6 +67,8 @@ impl Keeper {
                 let steps = Escalation::terminate(Duration::ZERO, self.config.grace);
                 self.phase = Phase::Leftovers(ended, Rule::StopAll, steps);
             }
+            // The hooks are waited for no longer.
+            Phase::Leaving(ended) => self.phase = Phase::Over(ended),
             // Under way already.
             Phase::Ending(_) | Phase::Leftovers(..) | Phase::Draining(..) | Phase::Over(_) => {}
         }
@@ -123,7 +126,7 @@ impl Keeper {
                     self.phase = Phase::Over(ended);
                 }
             }
-            Phase::Preparing | Phase::Running | Phase::Over(_) => {}
+            Phase::Preparing | Phase::Running | Phase::Leaving(_) | Phase::Over(_) => {}
         }
     }
 
@@ -278,14 +281,31 @@ impl Keeper {
         self.watch_health();
     }
 
-    /// Over: the entry goes into the history, the exit hooks run, and the client learns how it ended.
-    pub(super) fn finish(&mut self) {
-        let Phase::Over(ended) = self.phase else { return };
+    /// Nothing is left to be waited for: the entry goes into the history, and the exit hooks begin. `true` where there are
+    /// any.
+    pub(super) fn leave(&mut self) -> bool {
+        let Phase::Over(ended) = self.phase else { return false };
         self.then.give_up("the run is over");
+        self.watching = None;
         self.output.finish();
         self.remember(ended);
         let result = self.record.remove();
         self.registry_result(result);
+        if self.child.is_none() {
+            return false;
+        }
+        let instance = self.instance_at_exit(ended);
+        let left = OnceLeft(Some(self.mailbox.post()));
+        let Some(hooks) = &self.hooks else { return false };
+        hooks.fire(Event::Exit, instance, move |_| drop(left));
+        self.phase = Phase::Leaving(ended);
+        true
+    }
+
+    /// The exit hooks are through, or nobody waits for them any more: whoever asked for the end is answered, and the client
+    /// learns how it ended.
+    pub(super) fn finish(&mut self) {
+        let Phase::Over(ended) = self.phase else { return };
         for reply in self.to_answer.drain(..) {
             // A caller that hung up needs no answer.
             let _ = reply.send(self.terminated.clone());
@@ -293,12 +313,11 @@ impl Keeper {
         if let Some(mut endpoint) = self.endpoint.take() {
             endpoint.close();
         }
-        if self.child.is_some() {
-            self.run_exit_hooks(ended);
-        }
         for message in self.mailbox.take() {
-            if let super::Message::Notice(text) = message {
-                self.notice(&text);
+            match message {
+                Message::Notice(text) => self.notice(&text),
+                Message::Notify(notification) => self.clients.notify(&notification),
+                _ => {}
             }
         }
         self.tell_end(ended);
@@ -359,8 +378,8 @@ impl Keeper {
         }
     }
 
-    fn run_exit_hooks(&mut self, ended: Ended) {
-        let Some(hooks) = self.hooks.take() else { return };
+    /// The instance with how it ended.
+    fn instance_at_exit(&self, ended: Ended) -> serde_json::Value {
         let mut instance = self.instance();
         let duration = self.started.elapsed().as_millis() as u64;
         if let Some(fields) = instance.as_object_mut() {
@@ -375,6 +394,17 @@ impl Keeper {
             let shown = |line: &Vec<u8>| plain(&overwritten(&line[..line.len().min(LAST_LINE)]));
             fields.insert("lastLines".to_owned(), lines.iter().map(shown).collect());
         }
-        hooks.fire_and_wait(Event::Exit, instance);
+        instance
+    }
+}
+
+/// Tells the loop that the exit hooks are through, also where their thread ends without a word.
+struct OnceLeft(Option<Post>);
+
+impl Drop for OnceLeft {
+    fn drop(&mut self) {
+        if let Some(post) = self.0.take() {
+            post.send(Message::Left);
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! Whether the app goes on answering: looked at off the loop, and only where a hook wants to know. Everybody else asks when
 //! they look at a list.
 
-use super::Keeper;
 use super::life::Phase;
+use super::link::Link;
 use super::mailbox::{Message, Post};
+use super::{Job, Keeper};
 use crate::hooks::Event;
 use crate::registry::entry::{Entry, State};
 use crate::registry::health::{self, Status};
@@ -21,6 +22,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// The looks of one run; they end when this is dropped.
 pub struct Watching {
     _alive: Arc<()>,
+    /// What the hooks were told last.
+    answers: bool,
 }
 
 impl Watching {
@@ -29,7 +32,7 @@ impl Watching {
         let still = Arc::downgrade(&alive);
         // Without a thread the hooks hear nothing of it.
         let _ = std::thread::Builder::new().name("healthy".to_owned()).spawn(move || watch(&entry, &still, &post));
-        Self { _alive: alive }
+        Self { _alive: alive, answers: true }
     }
 }
 
@@ -67,8 +70,13 @@ impl Keeper {
 
     /// The app answers again, or does not any more.
     pub(super) fn app_answers(&mut self, answers: bool) {
-        let runs = matches!(self.phase, Phase::Running) && self.record.entry().state == State::Running;
-        if let Some(hooks) = self.hooks.as_ref().filter(|_| runs) {
+        // One that is stopped at somebody's terminal (Ctrl-Z) does not hang.
+        let is_suspended = matches!(self.job, Job::Stopped(_)) && self.clients.iter().any(Link::looks);
+        let runs = matches!(self.phase, Phase::Running) && !is_suspended;
+        let told = self.watching.as_mut().map(|watching| &mut watching.answers);
+        let is_running = runs && self.record.entry().state == State::Running;
+        if let (Some(hooks), Some(told)) = (&self.hooks, told.filter(|told| is_running && **told != answers)) {
+            *told = answers;
             let event = if answers { Event::Healthy } else { Event::Unhealthy };
             hooks.fire(event, self.instance(), |_| {});
         }

@@ -162,7 +162,7 @@ impl Keeper {
             self.waiting_input.push_back((typist, bytes.len() - typed.accepted));
         }
         let Some(raised) = typed.raised else { return typed.accepted };
-        let preparing = matches!(self.phase, Phase::Preparing);
+        let preparing = self.only_hooks_run();
         let to_command = self.child.is_some_and(|child| raised.group == Some(child.pid));
         // A key for a job inside (a shell's, a debugger's) is nothing to those above us.
         if preparing || to_command {
@@ -176,7 +176,7 @@ impl Keeper {
         }
         if preparing {
             // There is no command yet that the key could have reached.
-            self.before_command(raised.signal);
+            self.without_command(raised.signal);
         } else {
             self.was_interrupted |= to_command;
         }
@@ -185,8 +185,8 @@ impl Keeper {
 
     /// The client got a signal that is the command's. In a session of its own nobody else has sent it there.
     fn client_signalled(&mut self, number: i32) {
-        if matches!(self.phase, Phase::Preparing) {
-            self.before_command(number);
+        if self.only_hooks_run() {
+            self.without_command(number);
         } else if self.relay.pty().is_some() {
             self.signal_command(number);
         } else {
@@ -196,8 +196,8 @@ impl Keeper {
 
     /// A key in the outer terminal: the foreground of the command's gets what the kernel sent to ours.
     fn key_pressed(&mut self, id: u64, number: i32) {
-        if matches!(self.phase, Phase::Preparing) {
-            self.before_command(number);
+        if self.only_hooks_run() {
+            self.without_command(number);
         } else if let Some(pty) = self.relay.pty() {
             let group = crate::sys::tty::foreground(pty);
             self.was_interrupted |= group.is_some() && group == self.child.map(|child| child.pid);
@@ -209,9 +209,17 @@ impl Keeper {
         }
     }
 
-    /// A signal while the start hooks run: it would have stopped or ended the command, so it does that to the run.
-    fn before_command(&mut self, number: i32) {
-        if number != libc::SIGTSTP {
+    /// There is no command that a key or a signal could reach: not yet, or not any more.
+    fn only_hooks_run(&self) -> bool {
+        matches!(self.phase, Phase::Preparing | Phase::Leaving(_))
+    }
+
+    /// A signal while only hooks run: before the command it would have stopped or ended that, so it does that to the run;
+    /// behind it nobody waits for the hooks any longer.
+    fn without_command(&mut self, number: i32) {
+        if let Phase::Leaving(ended) = self.phase {
+            self.phase = Phase::Over(ended);
+        } else if number != libc::SIGTSTP {
             self.phase = Phase::Over(Ended::Signal(number));
         } else if let Some(first) = self.clients.first() {
             first.send(Kind::Stopped, &[number as u8, 0]);
@@ -260,8 +268,8 @@ impl Keeper {
 
     /// A client's terminal was closed.
     fn hung_up(&mut self, id: u64) {
-        if matches!(self.phase, Phase::Preparing) {
-            self.phase = Phase::Over(Ended::Signal(libc::SIGHUP));
+        if self.only_hooks_run() {
+            self.without_command(libc::SIGHUP);
         } else if !self.clients.is_owner(id) {
             self.dismiss(id, libc::SIGHUP);
         } else if self.clients.iter().any(|link| link.types() && link.id != id) {

@@ -20,6 +20,8 @@ pub enum Phase {
     Draining(Ended, Instant, Instant),
     /// The command has ended and what it left is kept running (`leftovers = "keep"`).
     Adopted(Ended),
+    /// Nothing is left and the entry is gone; the exit hooks run.
+    Leaving(Ended),
     /// Over.
     Over(Ended),
 }
@@ -35,7 +37,7 @@ impl Phase {
                 Some(steps.next().min(look))
             }
             Self::Draining(_, until, _) => Some(*until),
-            Self::Preparing | Self::Running | Self::Adopted(_) | Self::Over(_) => None,
+            Self::Preparing | Self::Running | Self::Adopted(_) | Self::Leaving(_) | Self::Over(_) => None,
         }
     }
 }

@@ -20,6 +20,8 @@ pub enum Message {
     Answers(bool),
     /// The start hooks are through.
     Prepared(Outcome),
+    /// The exit hooks are through.
+    Left,
     /// Somebody asks over the socket for the end; the answer goes back when nothing is left.
     Terminate(tokio::sync::oneshot::Sender<Terminated>),
     /// Somebody asks for another run of the same command.

@@ -158,6 +158,15 @@ impl Keeper {
     fn serve(&mut self) {
         // What the client said right behind its request was read with it; the socket will not report it again.
         self.hear_what_was_read();
+        self.live();
+        if self.leave() {
+            self.live();
+        }
+        self.finish();
+    }
+
+    /// Until this part of its life is over.
+    fn live(&mut self) {
         while !matches!(self.phase, Phase::Over(_)) {
             let ready = self.wait();
             if ready.signals {
@@ -190,7 +199,6 @@ impl Keeper {
             }
             self.keep_time();
         }
-        self.finish();
     }
 
     fn hear_what_was_read(&mut self) {
@@ -216,6 +224,11 @@ impl Keeper {
             Message::Notify(notification) => self.clients.notify(&notification),
             Message::Answers(answers) => self.app_answers(answers),
             Message::Prepared(outcome) => self.prepared(outcome),
+            Message::Left => {
+                if let Phase::Leaving(ended) = self.phase {
+                    self.phase = Phase::Over(ended);
+                }
+            }
             Message::Terminate(reply) => {
                 self.to_answer.push(reply);
                 self.terminate();
@@ -250,7 +263,8 @@ impl Keeper {
         for signal in self.group_signals.due(survived) {
             self.signal_command(signal);
         }
-        if self.child.is_some() {
+        // An entry that is gone is not to be written again.
+        if self.child.is_some() && !matches!(self.phase, Phase::Leaving(_) | Phase::Over(_)) {
             if self.ready.deadline().is_some_and(|at| at <= now) {
                 self.look_for_ports();
                 if self.slim_at.take_if(|at| *at <= now).is_some() {

@@ -318,16 +318,9 @@ impl Shared {
         let mut batches = std::mem::take(&mut self.catch_up().unwritten);
         let mut written = 0;
         let mut result = Ok(());
-        let watch = self.lines.get();
         for batch in &batches {
             written += batch.bytes.len();
-            if let Some(watch) = watch.filter(|_| batch.is_ours) {
-                watch.end();
-            }
             for (piece, bytes) in batch.pieces() {
-                if let Some(watch) = watch.filter(|_| !batch.is_ours) {
-                    watch.feed(piece.stream, bytes);
-                }
                 if let Some(file) = file.as_mut() {
                     result = result.and(file.append(piece.stream, piece.at, bytes));
                 }
@@ -345,15 +338,29 @@ impl Shared {
         }
         self.less_behind(written);
         self.is_off.store(false, Ordering::Relaxed);
-        let mut inbox = lock(&self.inbox);
+        if std::mem::take(&mut lock(&self.inbox).is_full) {
+            self.post.send(Message::Room);
+        }
+        self.look_for_lines(&batches);
         if let Some(mut spare) = batches.pop() {
             spare.bytes.clear();
             spare.pieces.clear();
             spare.is_ours = false;
-            inbox.spare = spare;
+            lock(&self.inbox).spare = spare;
         }
-        if std::mem::take(&mut inbox.is_full) {
-            self.post.send(Message::Room);
+    }
+
+    /// What the hooks look for; nothing waits for it but the next batch.
+    fn look_for_lines(&self, batches: &[Batch]) {
+        let Some(watch) = self.lines.get() else { return };
+        for batch in batches {
+            if batch.is_ours {
+                watch.end();
+                continue;
+            }
+            for (piece, bytes) in batch.pieces() {
+                watch.feed(piece.stream, bytes);
+            }
         }
     }
 }

@@ -85,6 +85,7 @@ impl Record {
             branch: birth.project.branch.clone(),
             config_signature: None,
             stale_since: None,
+            stale_kept: false,
             other: serde_json::Map::new(),
         };
         (Self { registry, shared: Arc::new(Mutex::new(entry)), written: false }, error)

@@ -239,7 +239,9 @@ impl Keeper {
         let entry = self.record.shared();
         self.output.watch_lines(runner.line_watch(move || as_hooks_see(&entry)));
         let answer = Answer(Some(post));
-        runner.fire(Event::Start, self.instance(), move |outcome| answer.give(outcome));
+        let mut instance = self.instance();
+        instance["wantedPort"] = self.wanted_port.into();
+        runner.fire(Event::Start, instance, move |outcome| answer.give(outcome));
         self.hooks = Some(runner);
     }
 
@@ -252,7 +254,8 @@ impl Keeper {
     pub(super) fn prepared(&mut self, outcome: Outcome) {
         let Some(prepared) = self.prepared.take() else { return };
         if let Some(reason) = outcome.refused {
-            self.fail(REFUSED, &format!("a start hook refused to run `{}`: {reason}", self.command[0].display()));
+            let by = outcome.refused_by.unwrap_or_default();
+            self.fail(REFUSED, &format!("hook {by} refused to run `{}`: {reason}", self.command[0].display()));
             return;
         }
         if let Some(name) = outcome.name {
@@ -283,6 +286,8 @@ impl Keeper {
         };
         self.child = Some(child);
         self.phase = Phase::Running;
+        // What the start hooks took is none of its time.
+        self.started = Instant::now();
         self.ready.restart();
         let started = self.started_frame();
         for link in self.clients.iter_mut().filter(|link| link.role == Role::First) {

@@ -1,5 +1,6 @@
 //! What the keeper sleeps on: everything that may happen to it, in one poll.
 
+use super::life::Phase;
 use super::{Endpoint, Keeper, link, output};
 use crate::registry::entry::State;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -43,7 +44,10 @@ impl Keeper {
         }
         let streams_at = set.len();
         let log_has_room = self.log_stuck_since.is_none();
-        self.relay.watch(&mut set, |stream| log_has_room && self.clients.has_room(stream));
+        // What a process that is kept still writes is nobody's any more.
+        if !matches!(self.phase, Phase::Leaving(_)) {
+            self.relay.watch(&mut set, |stream| log_has_room && self.clients.has_room(stream));
+        }
         // EINTR is a signal that the descriptor above reports in the next round.
         let _ = poll(&mut set, None);
         let woken = |at: usize| !set[at].revents().is_empty();
@@ -75,7 +79,7 @@ impl Keeper {
         let endpoint = self.endpoint.as_ref().and_then(Endpoint::deadline);
         let next = [self.phase.deadline(), self.group_signals.deadline(), self.clients.deadline(), log, endpoint];
         let next = next.into_iter().flatten().min();
-        if self.child.is_none() {
+        if self.child.is_none() || matches!(self.phase, Phase::Leaving(_)) {
             return next;
         }
         let settled = (self.record.entry().state == State::Starting).then(|| self.ready.settled_at());

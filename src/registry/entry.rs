@@ -114,6 +114,9 @@ pub struct Entry {
     /// the sweep, so that the hook is not asked again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_since: Option<u64>,
+    /// The stale hook was asked when it was dead, and wants it to be kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stale_kept: bool,
     /// Fields of a newer wrap.
     #[schema(ignore)]
     #[serde(flatten)]

@@ -13,6 +13,8 @@ mod socket;
 mod store;
 pub mod target;
 
+pub use store::Claim;
+
 use crate::error::Error;
 use crate::paths;
 use crate::sys::lock;

@@ -21,15 +21,25 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How a program is started there.
 pub type Start<'a> = &'a dyn Fn(&mut Command) -> io::Result<Child>;
 
-/// Opens an address or a file. BROWSER comes first: commands between colons, in which `%s` is what is to be opened. `false`
-/// where there is no desktop, or nothing that opens it.
-pub fn open(what: &OsStr, start: Start<'_>) -> bool {
+/// What came of it.
+#[derive(Debug)]
+pub enum Opened {
+    /// There is no desktop, or nothing that opens it.
+    No,
+    /// It is shown.
+    Yes,
+    /// It is shown by this process, which runs on and is to be waited for.
+    Shows(Child),
+}
+
+/// Opens an address or a file. BROWSER comes first: commands between colons, in which `%s` is what is to be opened.
+pub fn open(what: &OsStr, start: Start<'_>) -> Opened {
     let browsers = set("BROWSER").unwrap_or_default();
     let browsers = browsers.to_string_lossy();
-    if browsers.split(':').filter(|browser| !browser.trim().is_empty()).any(|browser| opens(browser, what, start)) {
-        return true;
-    }
-    is_there() && OPENERS.iter().any(|opener| opens(opener, what, start))
+    let openers = if is_there() { &OPENERS[..] } else { &[] };
+    let all = browsers.split(':').filter(|browser| !browser.trim().is_empty()).chain(openers.iter().copied());
+    let mut tried = all.map(|opener| opens(opener, what, start));
+    tried.find(|opened| !matches!(opened, Opened::No)).unwrap_or(Opened::No)
 }
 
 /// A variable that says something.
@@ -61,28 +71,28 @@ pub fn notifier(title: &str, text: &str) -> Option<Command> {
     Some(command)
 }
 
-fn opens(opener: &str, what: &OsStr, start: Start<'_>) -> bool {
+fn opens(opener: &str, what: &OsStr, start: Start<'_>) -> Opened {
     let mut words = opener.split_whitespace().map(|word| match word.split_once("%s") {
         Some((before, after)) => [OsStr::new(before), what, OsStr::new(after)].into_iter().collect(),
         None => OsString::from(word),
     });
-    let Some(program) = words.next() else { return false };
+    let Some(program) = words.next() else { return Opened::No };
     let mut command = Command::new(program);
     command.args(words);
     if !opener.contains("%s") {
         command.arg(what);
     }
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let Ok(mut child) = start(quiet) else { return false };
+    let Ok(mut child) = start(quiet) else { return Opened::No };
     let begun = Instant::now();
     while begun.elapsed() < SHOWS {
         match child.try_wait() {
             Ok(None) => sleep(LOOK),
-            Ok(Some(status)) => return status.success(),
-            Err(_) => return false,
+            Ok(Some(status)) if status.success() => return Opened::Yes,
+            Ok(Some(_)) | Err(_) => return Opened::No,
         }
     }
-    true
+    Opened::Shows(child)
 }
 
 #[cfg(test)]
@@ -91,10 +101,11 @@ mod tests {
 
     #[test]
     fn an_opener_is_a_command_and_one_that_fails_is_none() {
-        let opens = |opener: &str, what: &str| opens(opener, OsStr::new(what), &Command::spawn);
+        let opens = |opener: &str, what: &str| matches!(opens(opener, OsStr::new(what), &Command::spawn), Opened::Yes);
         assert!(opens("true", "x") && opens("test -n %s", "x"));
         assert!(!opens("false", "x") && !opens("/nowhere/browser", "x") && !opens("", "x"));
         assert!(opens("test pre-%s =  pre-x", "x"));
-        assert!(opens("sleep %s", "3"), "it stays in the foreground");
+        let shown = super::opens("sleep %s", OsStr::new("3"), &Command::spawn);
+        assert!(matches!(shown, Opened::Shows(_)), "it stays in the foreground: {shown:?}");
     }
 }

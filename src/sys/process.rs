@@ -102,6 +102,13 @@ pub fn become_subreaper(on: bool) {
 #[cfg(not(target_os = "linux"))]
 pub fn become_subreaper(_: bool) {}
 
+/// Has the kernel send us SIGTERM when the thread that started us ends (`PR_SET_PDEATHSIG`, prctl(2)). Where there is no
+/// such thing we outlive it.
+pub(super) fn end_with_parent() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
+}
+
 /// Waits for a child of this thread that has ended, was stopped or goes on: one that it started, or that came to this
 /// process as a subreaper when it calls from the first thread. Children of other threads are left to these
 /// (`__WNOTHREAD`, waitpid(2)). `None` where there is none in this moment.

@@ -41,12 +41,16 @@ pub fn command(command: &mut Command, standing: Standing<'_>, replaced: [bool; 3
 }
 
 /// Spawns something that is no part of any run: it leads a session of its own, has the signals that we were started
-/// with, and no descriptor of ours but the three that `command` was given; all of them must be given.
-pub fn apart(command: &mut Command) -> io::Result<Child> {
-    // SAFETY: between fork and exec only async-signal-safe calls are made (setsid, close_range, fcntl, sigaction,
+/// with, and no descriptor of ours but the three that `command` was given; all of them must be given. With `is_ours` it gets
+/// SIGTERM when the calling thread ends before it.
+pub fn apart(command: &mut Command, is_ours: bool) -> io::Result<Child> {
+    // SAFETY: between fork and exec only async-signal-safe calls are made (prctl, setsid, close_range, fcntl, sigaction,
     // sigprocmask); nothing is allocated and no lock is taken.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
+            if is_ours {
+                super::process::end_with_parent();
+            }
             // It cannot fail: a process that was just forked leads no group.
             let _ = rustix::process::setsid();
             inherited::keep_from_exec();

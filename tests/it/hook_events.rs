@@ -94,6 +94,26 @@ fn a_killed_client_is_an_exit_and_a_killed_keeper_is_stale() {
     sandbox.wait_no_entry();
     std::fs::remove_file(sandbox.project().join("events")).expect("there");
 
+    // With its client, which finishes it …
+    for terminal in [true, false] {
+        let (pid, _terminal, _piped);
+        if terminal {
+            let started = sandbox.wrap(["-n", "shop", "node", "server.js"]).terminal();
+            (pid, _terminal, _piped) = (started.pid(), Some(started), None);
+        } else {
+            let started = sandbox.wrap(["-n", "shop", "node", "server.js"]).start();
+            (pid, _terminal, _piped) = (started.pid(), None, Some(started));
+        }
+        wait_event(&sandbox, "ready 1");
+        signal(sandbox.wait_one("healthy").pid, libc::SIGKILL);
+        wait_gone(pid);
+        let all = events(&sandbox);
+        assert_eq!(all.last().map(String::as_str), Some("stale 1"), "{all:?}");
+        assert!(!all.iter().any(|event| event.starts_with("exit")), "{all:?}");
+        sandbox.wait_no_entry();
+        std::fs::remove_file(sandbox.project().join("events")).expect("there");
+    }
+    // … and without one.
     sandbox.wrap(["-d", "-n", "shop", "node", "server.js"]).piped().expect_code(0);
     wait_event(&sandbox, "ready 1");
     let instance = sandbox.wait_one("healthy");
@@ -210,4 +230,82 @@ fn a_hook_tells_types_and_ends() {
     let piped = sandbox.wrap(["sh", "-c", "echo ready; sleep 0.3; echo got it; exec sleep 1000"]).piped();
     assert_eq!(piped.out(), "ready\ngot it\n");
     assert!(piped.err().contains("no terminal of its own"), "{}", piped.err());
+}
+
+/// A hook that takes long at the end is waited for, unless somebody says otherwise; the exit code stays the command's.
+#[test]
+fn a_key_or_a_signal_ends_the_wait_for_exit_hooks() {
+    let sandbox = Sandbox::new();
+    sandbox.hook("slow", "wrap.on('exit', {timeout = 50}, function() print('tidying') wrap.fs.write('tidying', '') wrap.run{'sleep', '40'} end)");
+    let begun = Instant::now();
+    let terminal = sandbox.wrap(["sh", "-c", "exit 4"]).terminal();
+    terminal.wait_for("tidying");
+    terminal.send(CTRL_C);
+    assert_eq!(terminal.wait_end(), Ending::Code(4));
+    assert!(terminal.modes().is_cooked());
+    let tidying = sandbox.project().join("tidying");
+    std::fs::remove_file(&tidying).expect("there");
+    let piped = sandbox.wrap(["sh", "-c", "exit 5"]).start();
+    while !tidying.exists() {
+        assert!(begun.elapsed() < DEADLINE, "the hook does not run");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    signal(piped.pid(), libc::SIGTERM);
+    piped.finish().expect_code(5);
+    let mut closed = sandbox.wrap(["sh", "-c", "exit 6"]).terminal();
+    closed.wait_for("tidying");
+    closed.hang_up();
+    closed.wait_end();
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+/// Whoever asked for the end goes on when the hooks have tidied up, not before.
+#[test]
+fn a_stop_is_answered_behind_the_exit_hooks() {
+    let sandbox = Sandbox::new();
+    sandbox.hook("slow", "wrap.on('exit', function() wrap.sleep(0.7) wrap.fs.write('tidied', 'x') end)");
+    sandbox.wrap(["-d", "-n", "shop", "sleep", "1000"]).piped().expect_code(0);
+    sandbox.wrap(["stop", "shop"]).piped().expect_code(0);
+    assert!(sandbox.project().join("tidied").exists());
+}
+
+/// What `wrap.run` runs does not outlive a start that was given up.
+#[test]
+fn what_a_start_hook_runs_ends_with_a_start_that_was_given_up() {
+    let sandbox = Sandbox::new();
+    sandbox.hook(
+        "migrate",
+        "wrap.on('start', {timeout = 50}, function() wrap.run{'sh', '-c', 'echo $$ >pid.new; mv pid.new pid; exec sleep 40'} end)",
+    );
+    let terminal = sandbox.wrap(["true"]).terminal();
+    let begun = Instant::now();
+    let pid = loop {
+        if let Ok(pid) = std::fs::read_to_string(sandbox.project().join("pid")) {
+            break pid.trim().parse().expect("a pid");
+        }
+        assert!(begun.elapsed() < DEADLINE, "it does not run: {}", terminal.screen());
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    terminal.send(CTRL_C);
+    assert_eq!(terminal.wait_end(), Ending::Signal(libc::SIGINT));
+    wait_gone(pid);
+}
+
+/// Neither a lock that nobody gives back nor a job that its user has stopped is anybody's concern.
+#[test]
+fn a_lock_that_is_held_delays_no_end() {
+    let sandbox = Sandbox::new();
+    sandbox.hook("empty", "wrap.on('exit', function() end)");
+    sandbox.wrap(["true"]).piped().expect_code(0);
+    let lock = sandbox.root().join("state/wrap/hooks.lock").display().to_string();
+    let script = format!(
+        "import fcntl,sys;f=open('{lock}','w');fcntl.lockf(f,fcntl.LOCK_EX);print('held',flush=True);sys.stdin.read()"
+    );
+    let mut holder = sandbox.run("python3", ["-c", &script]).start();
+    holder.wait_for("held");
+    let begun = Instant::now();
+    sandbox.wrap(["true"]).piped().expect_code(0);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    holder.close_stdin();
+    holder.finish();
 }

@@ -41,7 +41,7 @@ fn a_new_hook_is_a_template_that_works_and_nothing_is_written_over() {
     assert!(checked.out().contains("tell.lua: start ready exit"), "{}", checked.out());
     assert_eq!(sandbox.wrap(["true"]).piped().expect_code(0).err(), "");
     let again = sandbox.wrap(["hooks", "new", "tell"]).piped().expect_code(1);
-    assert!(again.err().contains("exists"), "{}", again.err());
+    assert!(again.err().contains("is there already"), "{}", again.err());
     sandbox.wrap(["hooks", "new", "../x"]).piped().expect_code(1);
     sandbox.wrap(["hooks", "new", "shout", "--project", "--from", "notify"]).piped().expect_code(0);
     let copied = std::fs::read_to_string(sandbox.project().join(".wrap/hooks/shout.lua")).expect("there");
@@ -80,7 +80,7 @@ fn a_trial_shows_what_the_handlers_did_and_does_nothing_to_a_run() {
     assert!(test(&["line"], 0).contains("no hook was called for `line`"));
     assert!(test(&["exit"], 1).contains("all: failed in "));
     assert!(test(&["stale"], 0).contains("verdict: kill"));
-    let unknown = sandbox.wrap(["hooks", "test", "redy"]).piped().expect_code(1);
+    let unknown = sandbox.wrap(["hooks", "test", "redy"]).piped().expect_code(2);
     assert!(unknown.err().contains("did you mean `ready`"), "{}", unknown.err());
     // For one that runs, and from a file that is nowhere special.
     let file = sandbox.write("try.lua", "wrap.on('ready', function(i) print(i.projectName, i.pid > 0) end)");
@@ -112,6 +112,33 @@ fn nothing_of_an_untrusted_project_runs_by_a_slip() {
             assert!(said.contains("trust"), "{words:?}: {said}");
         }
     }
+    // From elsewhere, by a link, and where the project cannot be read as a whole.
+    std::os::unix::fs::symlink("/etc/hostname", sandbox.project().join(".wrap/link")).expect("linked");
+    sandbox.write("project/.wrap/lib/more.lua", "print('ran') wrap.on('start', function() print('ran') end)");
+    std::os::unix::fs::symlink(&file, sandbox.root().join("mine.lua")).expect("linked");
+    for path in [".wrap/hooks/evil.lua", ".wrap/lib/more.lua", "../mine.lua"] {
+        let from_there = sandbox.wrap(["hooks", "test", "start", path]).piped().expect_code(1);
+        assert!(!from_there.out().contains("ran\n"), "{path}: {}", from_there.out());
+    }
+    let outside =
+        sandbox.wrap(["hooks", "check", "project/.wrap/hooks/evil.lua"]).cwd(sandbox.root()).piped().expect_code(1);
+    assert!(!outside.out().contains("ran\n"), "{}", outside.out());
+}
+
+#[test]
+fn a_trusted_projects_mistake_is_found_and_its_directory_must_be_the_one_that_runs() {
+    let sandbox = Sandbox::new();
+    sandbox.write("project/.wrap/hooks/foo.lua", "\nx = = 1");
+    sandbox.wrap(["trust"]).piped().expect_code(0);
+    let checked = sandbox.wrap(["hooks", "check"]).piped().expect_code(1);
+    assert!(checked.out().contains("foo.lua:2:5: "), "{}", checked.out());
+    sandbox.write("project/web/.wrap/hooks/a.lua", "");
+    let refused = sandbox.wrap(["trust", "web"]).piped().expect_code(1);
+    assert!(refused.err().contains("is never run"), "{}", refused.err());
+    let unknown = sandbox.wrap(["hooks", "test", "ready", "notfy"]).piped().expect_code(1);
+    assert!(unknown.err().contains("there is no hook `notfy`"), "{}", unknown.err());
+    let shipped = sandbox.wrap(["hooks", "test", "ready", "notify"]).piped().expect_code(0);
+    assert!(shipped.out().contains("notification: project: ready at http://localhost:3000"), "{}", shipped.out());
 }
 
 #[test]

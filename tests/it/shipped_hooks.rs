@@ -43,6 +43,9 @@ fn notify_tells_the_terminal_and_the_desktop() {
     let crash = "echo 'no database' >&2; exit 3";
     sandbox.wrap(["-n", "shop", "sh", "-c", crash]).env("DISPLAY", ":9").piped().expect_code(3);
     wait_called(&sandbox, "-- shop exited with 3: no database");
+    let crashed = sandbox.wrap(["-n", "shop", "sh", "-c", crash]).terminal();
+    assert_eq!(crashed.wait_end(), crate::harness::Ending::Code(3));
+    assert!(crashed.raw_contains("\x1b]9;shop: exited with 3: no database\x1b\\"), "{}", crashed.shown());
 }
 
 #[test]
@@ -61,7 +64,8 @@ fn open_browser_opens_what_is_ready_once_in_a_run() {
 #[test]
 fn free_port_stops_the_projects_own_server_and_nobody_elses() {
     let port = Server::unused_port();
-    let sandbox = with(&format!("{{ name = 'free-port', port = {port} }}"));
+    let sandbox = with("'free-port'");
+    sandbox.write("project/wrap.toml", format!("port = {port}\n"));
     let serve = format!("require('http').createServer().listen({port}, '127.0.0.1')");
     sandbox.write("project/serve.js", &serve);
     sandbox.wrap(["-d", "-n", "old", "node", "serve.js"]).piped().expect_code(0);
@@ -75,7 +79,7 @@ fn free_port_stops_the_projects_own_server_and_nobody_elses() {
     assert_eq!(new.project_name, "new");
     // Another project's is left.
     sandbox.write("other/.git/HEAD", "ref: refs/heads/main\n");
-    sandbox.write("other/serve.js", &serve);
+    sandbox.write("other/wrap.toml", format!("port = {port}\n"));
     let other = sandbox.wrap(["true"]).cwd(sandbox.root().join("other")).piped().expect_code(0);
     assert!(other.err().contains("is held by new"), "{}", other.err());
     terminal.send(CTRL_C);
@@ -109,8 +113,13 @@ fn docker_cleanup_takes_down_what_compose_left() {
     stand_in(&sandbox, "docker", "echo abc123");
     let finished = sandbox.wrap(["docker", "compose", "up"]).piped().expect_code(0);
     assert!(finished.err().contains("took the containers down"), "{}", finished.err());
-    let called = called(&sandbox);
-    assert!(called.ends_with("docker compose ps --all --quiet\ndocker compose down --remove-orphans\n"), "{called}");
+    assert!(called(&sandbox).ends_with("docker compose ps --all --quiet\ndocker compose down --remove-orphans\n"));
+    for words in [&["docker", "compose", "up", "-d"][..], &["docker", "compose", "logs"], &["docker", "up"], &["true"]]
+    {
+        std::fs::write(sandbox.root().join("called"), "").expect("written");
+        sandbox.wrap(words).piped().expect_code(0);
+        assert!(!called(&sandbox).contains("down"), "{words:?}: {}", called(&sandbox));
+    }
 }
 
 #[test]
@@ -123,6 +132,11 @@ fn dotenv_gives_what_the_files_say_and_the_environment_does_not() {
     let finished = sandbox.wrap(["sh", "-c", script]).piped().expect_code(0);
     assert_eq!(finished.out(), "local|single $A|two\nlines \"quoted\"|spaced|a#b||");
     assert_eq!(finished.err(), "");
+    // Nothing of a stranger's file runs.
+    sandbox.write("project/run.sh", "echo RAN >&2\n");
+    sandbox.write("project/.env", "BASH_ENV=./run.sh\nLD_PRELOAD=/x.so\nPATH=/x\nOK=1\n");
+    let finished = sandbox.wrap(["bash", "-c", "echo $OK"]).piped().expect_code(0);
+    assert_eq!((finished.out(), finished.err()), ("1\n".into(), String::new()));
 }
 
 #[test]
@@ -150,4 +164,11 @@ fn log_errors_collects_them_over_several_runs() {
     let lines: Vec<&str> = kept.lines().collect();
     assert!(lines.len() == 2 && lines[0].ends_with(" shop stdout ok; Error: first"), "{kept}");
     assert!(lines[1].ends_with(" shop stdout PANIC at the end"), "{kept}");
+    // What a stranger's project puts there leads nowhere.
+    let mine = sandbox.write("home/mine", "as it was\n");
+    std::fs::remove_file(sandbox.project().join("wrap-errors.log")).expect("removed");
+    std::os::unix::fs::symlink(&mine, sandbox.project().join("wrap-errors.log")).expect("linked");
+    let finished = sandbox.wrap(["echo", "error"]).piped().expect_code(0);
+    assert!(finished.err().contains("cannot write"), "{}", finished.err());
+    assert_eq!(std::fs::read_to_string(mine).expect("there"), "as it was\n");
 }

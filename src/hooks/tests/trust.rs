@@ -92,6 +92,7 @@ fn a_linked_worktree_needs_its_own_word_unless_it_brings_the_same() {
     let yard = Yard::new();
     fs::create_dir_all(yard.path("app/.git/worktrees/fix")).expect("made");
     yard.write("fix/.git", &format!("gitdir: {}\n", yard.path("app/.git/worktrees/fix").display()));
+    yard.write("app/.git/worktrees/fix/gitdir", &format!("{}\n", yard.path("fix/.git").display()));
     yard.write("fix/.wrap/hooks/open.lua", "-- opens");
     assert_eq!(yard.standing("fix"), Standing::Unknown);
     yard.trust("app");
@@ -101,6 +102,9 @@ fn a_linked_worktree_needs_its_own_word_unless_it_brings_the_same() {
     // One that only says so, from elsewhere, with other content.
     yard.write("liar/.git", &format!("gitdir: {}\n", yard.path("app/.git/worktrees/fix").display()));
     yard.write("liar/.wrap/hooks/open.lua", "-- steals");
+    assert_eq!(yard.standing("liar"), Standing::Unknown);
+    // The repository does not say so of it, though the content is the same.
+    yard.write("liar/.wrap/hooks/open.lua", "-- opens");
     assert_eq!(yard.standing("liar"), Standing::Unknown);
 }
 
