@@ -5,6 +5,7 @@ use super::functions::{self, About, Handler, Stage};
 use super::lines::Line;
 use super::sandbox::Sandbox;
 use super::{Changes, Event, Host, Limits, Verdict};
+use crate::sys::process;
 use mlua::{MultiValue, Table, Value};
 use serde_json::Value as Json;
 use std::cell::RefCell;
@@ -60,6 +61,7 @@ pub(super) fn start(script: Script, limits: Limits, host: Host) -> io::Result<(S
     let (tasks, todo) = channel();
     let (say, reports) = channel();
     thread::Builder::new().name("hook".into()).stack_size(STACK).spawn(move || {
+        process::wait_for_others();
         let loaded = Worker::load(&script, limits, host, &say);
         let (worker, answer) = match loaded {
             Ok(worker) => {
