@@ -74,7 +74,10 @@ struct Listed {
 
 fn list(json: bool) -> anyhow::Result<ExitCode> {
     let remembered = results::all();
-    let of = |seen: &Seen| remembered.iter().filter(|last| last.hook == seen.name).cloned().collect();
+    // What it handled before an edit is no news of it.
+    let handles = |seen: &Seen, last: &Last| seen.events.is_empty() || seen.events.contains(&last.event.as_str());
+    let of =
+        |seen: &Seen| remembered.iter().filter(|last| last.hook == seen.name && handles(seen, last)).cloned().collect();
     let all: Vec<Listed> = Here::look()?.hooks().into_iter().map(|seen| Listed { last: of(&seen), seen }).collect();
     if json {
         print(&(serde_json::to_string_pretty(&all)? + "\n"))?;

@@ -359,9 +359,19 @@ pub(super) fn scripts(root: &Path, prefixes: &[PathBuf]) -> Result<(Vec<Script>,
 pub(super) fn allowed(root: &Path, prefixes: &[PathBuf]) -> Result<Vec<Script>, String> {
     match scripts(root, prefixes) {
         Ok((scripts, None)) => Ok(scripts),
+        // One line for all that a project brings.
+        Ok((_, Some(_))) if settings_say_it(root) => Ok(Vec::new()),
         Ok((_, Some(why))) => Err(format!("the project's hooks in `{DIRECTORY}/` are not run: {why}")),
         Err(why) => Err(format!("the project's hooks are not run: {why}")),
     }
+}
+
+/// Whether the settings that are read here are those of the project, and ask for trust as well.
+fn settings_say_it(root: &Path) -> bool {
+    let here = std::env::current_dir().unwrap_or_default();
+    let file = config::project_file(&here, root).filter(|file| file.parent() == Some(root));
+    let text = file.and_then(|file| bounded::read_bounded(&file, files::FILE_BYTES).ok().flatten());
+    text.is_some_and(|text| config::needs_trust(&text))
 }
 
 /// Whether a project's settings with this text may set what a trusted one may.
@@ -374,7 +384,9 @@ fn allows(root: &Path, file: &Path, text: &str, prefixes: &[PathBuf]) -> Result<
     let Some(bundle) = bundle.filter(|bundle| bundle.files.iter().any(is_it)) else {
         return Err("not used: it has changed in this moment".to_owned());
     };
-    holds(&bundle, prefixes).map_err(|why| format!("not used: {why}"))
+    let and_hooks =
+        if bundle.scripts().is_empty() { String::new() } else { format!(", nor are the hooks in `{DIRECTORY}/`") };
+    holds(&bundle, prefixes).map_err(|why| format!("not used{and_hooks}: {why}"))
 }
 
 /// The settings for a command in `cwd`, in the project at `root`: the project's own as far as they are trusted.

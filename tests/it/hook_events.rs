@@ -309,3 +309,32 @@ fn a_lock_that_is_held_delays_no_end() {
     holder.close_stdin();
     holder.finish();
 }
+
+/// A server whose certificate the system knows is believed, and no other.
+#[test]
+fn https_holds_with_the_systems_certificates() {
+    let sandbox = Sandbox::new();
+    let make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out cert.pem \
+                -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE";
+    sandbox.run("sh", ["-c", make]).piped().expect_code(0);
+    let port = crate::harness::Server::unused_port();
+    let serve = format!(
+        "import http.server,ssl\n\
+         s=http.server.HTTPServer(('127.0.0.1',{port}),http.server.SimpleHTTPRequestHandler)\n\
+         c=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER);c.load_cert_chain('cert.pem','key.pem')\n\
+         s.socket=c.wrap_socket(s.socket,server_side=True)\nprint('up',flush=True)\ns.serve_forever()\n"
+    );
+    let server = sandbox.run("python3", ["-c", &serve]).start();
+    server.wait_for("up");
+    sandbox.hook(
+        "ask",
+        &format!("wrap.on('start', function() local r = wrap.http{{url = 'https://localhost:{port}/'}} print(r.ok, r.status, r.error) end)"),
+    );
+    let cert = sandbox.project().join("cert.pem");
+    let known = sandbox.wrap(["true"]).env("SSL_CERT_FILE", &cert).piped().expect_code(0);
+    assert!(known.err().contains("hook ask: true 200"), "{}", known.err());
+    let unknown = sandbox.wrap(["true"]).piped().expect_code(0);
+    assert!(unknown.err().contains("hook ask: false"), "{}", unknown.err());
+    signal(server.pid(), libc::SIGTERM);
+    server.finish();
+}

@@ -28,6 +28,13 @@ fn a_projects_settings_that_run_something_need_trust_and_an_edit_ends_it() {
     std::fs::set_permissions(&settings, std::fs::Permissions::from_mode(0o666)).expect("set");
     let (out, err) = ran(&sandbox);
     assert!(out == "<>\n" && err.contains("others can write to it: `chmod go-w "), "{err}");
+    // Hooks and settings are one line.
+    std::fs::set_permissions(&settings, std::fs::Permissions::from_mode(0o644)).expect("set");
+    sandbox.write("project/.wrap/hooks/a.lua", "wrap.on('start', function(i) i.env.A = 'x' end)");
+    let (out, err) = ran(&sandbox);
+    assert!(out == "<>\n" && err.lines().count() == 1, "{err}");
+    assert!(err.contains("`hooks`: not used, nor are the hooks in `.wrap/`: "), "{err}");
+    std::fs::remove_dir_all(sandbox.project().join(".wrap")).expect("removed");
     // What only names things asks for nothing.
     sandbox.write("project/wrap.toml", "name = 'shop'\nport = 3000\nready_pattern = 'up'\n");
     assert_eq!(ran(&sandbox), ("<>\n".into(), String::new()));
