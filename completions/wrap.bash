@@ -350,7 +350,7 @@ _wrap() {
             return 0
             ;;
         wrap__subcmd__list)
-            opts="-a -f -w -h --all --format --json --watch --help"
+            opts="-a -f -w -q -o -h --all --format --json --watch --quiet --sort --reverse --filter --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -362,6 +362,22 @@ _wrap() {
                     ;;
                 -f)
                     COMPREPLY=($(compgen -W "human json logfmt md" -- "${cur}"))
+                    return 0
+                    ;;
+                --sort)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

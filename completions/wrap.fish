@@ -70,9 +70,14 @@ complete -c wrap -n "__fish_wrap_using_subcommand list" -s f -l format -d 'How t
 json\t'An array of objects'
 logfmt\t'key=value, a line each'
 md\t'A Markdown table'"
+complete -c wrap -n "__fish_wrap_using_subcommand list" -l sort -d 'Sort by a column (started, the newest first, without)' -r
+complete -c wrap -n "__fish_wrap_using_subcommand list" -l filter -d 'Only those of which COLUMN is TEXT, or has TEXT in it (COLUMN~TEXT); may be given again' -r
+complete -c wrap -n "__fish_wrap_using_subcommand list" -s o -l output -d 'These columns; with a tab between them in a pipe' -r
 complete -c wrap -n "__fish_wrap_using_subcommand list" -s a -l all -d 'Show the unresponsive, orphaned and ending ones too, and the last that have ended'
 complete -c wrap -n "__fish_wrap_using_subcommand list" -l json -d 'The same as --format json'
 complete -c wrap -n "__fish_wrap_using_subcommand list" -s w -l watch -d 'Show it again at each change, until Ctrl-C'
+complete -c wrap -n "__fish_wrap_using_subcommand list" -s q -l quiet -d 'Only the short ids, a line each'
+complete -c wrap -n "__fish_wrap_using_subcommand list" -l reverse -d 'The other way round'
 complete -c wrap -n "__fish_wrap_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wrap -n "__fish_wrap_using_subcommand attach" -s r -l read-only -d 'Look on: nothing that is typed reaches the command (Ctrl-C leaves, too)'
 complete -c wrap -n "__fish_wrap_using_subcommand attach" -l no-replay -d 'Do not draw the screen as it is now, show only what comes'

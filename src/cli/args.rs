@@ -2,6 +2,7 @@
 
 use super::values::{Awaited, awaited, key, name, seconds, size};
 use crate::center::Allowed;
+use crate::render::columns::{Column, Filter};
 use crate::sys::tty::Size;
 use clap::{Args, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -46,6 +47,7 @@ pub struct RunArgs {
 
 /// Options of `list`.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // one per option, all independent
 pub struct ListArgs {
     /// Show the unresponsive, orphaned and ending ones too, and the last that have ended
     #[arg(short, long)]
@@ -59,6 +61,21 @@ pub struct ListArgs {
     /// Show it again at each change, until Ctrl-C
     #[arg(short, long)]
     pub watch: bool,
+    /// Only the short ids, a line each
+    #[arg(short, long, conflicts_with_all = ["format", "json", "output"])]
+    pub quiet: bool,
+    /// Sort by a column (started, the newest first, without)
+    #[arg(long, value_name = "COLUMN")]
+    pub sort: Option<Column>,
+    /// The other way round
+    #[arg(long)]
+    pub reverse: bool,
+    /// Only those of which COLUMN is TEXT, or has TEXT in it (COLUMN~TEXT); may be given again
+    #[arg(long, value_name = "COLUMN=TEXT")]
+    pub filter: Vec<Filter>,
+    /// These columns; with a tab between them in a pipe
+    #[arg(short, long, value_name = "COLUMN,…", value_delimiter = ',', conflicts_with_all = ["format", "json"])]
+    pub output: Vec<Column>,
 }
 
 /// What names one instance.

@@ -62,7 +62,12 @@ Examples:
   wrap list
   wrap list --all             also what is not well, and what has ended
   wrap list --watch           and again at each change
-  wrap list -f json | jq '.[].url'")]
+  wrap list -o name,port,url  these columns; in a pipe with a tab between them
+  wrap list --filter type=package.json --filter name~shop --sort port
+  wrap stop $(wrap list -q --filter branch=old)
+  wrap list -f json | jq '.[].url'
+
+Columns: id uuid name port url status type command cwd root branch pid started uptime. A filter by status looks at all.")]
     List(ListArgs),
     /// Take over a running instance: its screen as it is now, then live, and its keys
     #[command(after_help = "\

@@ -7,6 +7,7 @@ use crate::registry::entry::Entry;
 use crate::registry::health::{Health, Status};
 use crate::registry::history::History;
 use crate::registry::now_ms;
+use crate::render::columns::{self, Column};
 use crate::render::{Shown, human, json, logfmt, markdown};
 use crate::sweep::{sweep, with_hooks};
 use std::process::ExitCode;
@@ -29,7 +30,8 @@ pub(super) fn text(args: &ListArgs) -> String {
     }
     let mut live = swept.live;
     let found = live.len();
-    if !args.all {
+    let all_wanted = args.all || args.filter.iter().any(|filter| filter.column == Column::Status);
+    if !all_wanted {
         live.retain(|(_, health)| matches!(health.status, Status::Starting | Status::Healthy));
     }
     let hidden = found - live.len();
@@ -41,14 +43,29 @@ pub(super) fn text(args: &ListArgs) -> String {
         Shown::live(entry, health.status, restart_for)
     };
     let mut all: Vec<Shown> = live.into_iter().map(show).collect();
-    if args.all {
+    if all_wanted {
         let ended = ended(&all);
         all.extend(ended);
     }
+    let now = now_ms();
+    all.retain(|shown| args.filter.iter().all(|filter| filter.holds(shown, now)));
+    if let Some(column) = args.sort {
+        columns::sort(&mut all, column, args.reverse, now);
+    } else if args.reverse {
+        all.reverse();
+    }
+    // Somebody who filters knows that there are others.
+    let hidden = if args.filter.is_empty() { hidden } else { 0 };
+    if args.quiet {
+        return all.iter().map(|shown| Column::Id.of(shown, now) + "\n").collect();
+    }
+    if !args.output.is_empty() {
+        return columns::list(&all, &args.output, human::Screen::of_stdout(), now);
+    }
     match if args.json { Format::Json } else { args.format } {
         Format::Human => human::list(&all, hidden, human::Screen::of_stdout()),
-        Format::Json => json::list(&all, now_ms()),
-        Format::Logfmt => logfmt::list(&all, now_ms()),
+        Format::Json => json::list(&all, now),
+        Format::Logfmt => logfmt::list(&all, now),
         Format::Md => markdown::list(&all),
     }
 }

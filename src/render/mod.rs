@@ -1,6 +1,7 @@
 //! Instances as text: for people, for logs, for documents, for programs.
 
 pub mod announcement;
+pub mod columns;
 mod details;
 pub mod human;
 pub mod json;

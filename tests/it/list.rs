@@ -213,3 +213,43 @@ fn a_hundred_hung_instances_are_listed_within_the_limit() {
     stop_all(&sandbox);
     wait_gone(instance.child());
 }
+
+#[test]
+fn a_list_is_filtered_sorted_and_has_the_columns_that_are_asked_for() {
+    let sandbox = Sandbox::new();
+    for name in ["beta", "alpha", "gamma"] {
+        sandbox.wrap(["-d", "-n", name, "sleep", "1000"]).piped().expect_code(0);
+    }
+    let list = |words: &[&str]| {
+        let finished = sandbox.wrap(["list"].iter().chain(words)).piped().expect_code(0);
+        assert_eq!(finished.err(), "");
+        finished.out()
+    };
+    assert_eq!(list(&["-o", "name"]), "gamma\nalpha\nbeta\n");
+    assert_eq!(
+        list(&["-o", "name,command", "--sort", "name"]),
+        "alpha\tsleep 1000\nbeta\tsleep 1000\ngamma\tsleep 1000\n"
+    );
+    assert_eq!(list(&["-o", "name", "--sort", "name", "--reverse", "--filter", "name~a"]), "gamma\nbeta\nalpha\n");
+    assert_eq!(
+        list(&["-o", "name", "--filter", "name~A", "--filter", "command=sleep 1000", "--filter", "name=beta"]),
+        "beta\n"
+    );
+    let ids = list(&["-q"]);
+    assert!(ids.lines().count() == 3 && ids.lines().all(|id| id.len() == 6), "{ids}");
+    // What is quiet is for other verbs.
+    let one = list(&["-q", "--filter", "name=alpha"]);
+    sandbox.wrap(["stop", one.trim()]).piped().expect_code(0);
+    assert_eq!(list(&["-o", "name", "--filter", "status=stopped"]), "alpha\n", "a filter by status looks at all");
+    assert_eq!(list(&["-q", "--filter", "name=alpha"]), "");
+    let json: Value = serde_json::from_str(&list(&["--json", "--filter", "name=beta"])).expect("JSON");
+    assert_eq!((json.as_array().map(Vec::len), &json[0]["projectName"]), (Some(1), &"beta".into()));
+    let terminal = sandbox.wrap(["list", "-o", "name,uptime"]).terminal();
+    terminal.wait_for("NAME   UPTIME");
+    terminal.wait_end();
+    let slip = sandbox.wrap(["list", "-o", "naem"]).piped().expect_code(2);
+    assert!(slip.err().contains("did you mean `name`"), "{}", slip.err());
+    sandbox.wrap(["list", "--filter", "name"]).piped().expect_code(2);
+    sandbox.wrap(["list", "-q", "--json"]).piped().expect_code(2);
+    stop_all(&sandbox);
+}
