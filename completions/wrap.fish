@@ -54,6 +54,7 @@ complete -c wrap -n "__fish_wrap_needs_command" -f -a "hooks" -d 'List, begin, t
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "config" -d 'Show the settings in force, and where each comes from'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "center" -d 'Run the control center: every instance on one page, and over one API'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "ui" -d 'Open the control center\'s page in the browser'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "doctor" -d 'Look for what is odd, and say how it is mended'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "help" -d 'Print this help, or that of a verb'
 complete -c wrap -n "__fish_wrap_using_subcommand run" -s n -l name -d 'Call the instance NAME instead of by its project' -r
@@ -157,5 +158,7 @@ complete -c wrap -n "__fish_wrap_using_subcommand center" -l stop -d 'End the on
 complete -c wrap -n "__fish_wrap_using_subcommand center" -s h -l help -d 'Print help'
 complete -c wrap -n "__fish_wrap_using_subcommand ui" -l print -d 'Print the link instead of opening it'
 complete -c wrap -n "__fish_wrap_using_subcommand ui" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand doctor" -l json -d 'An array of objects: name, state (well, note, problem), said, fix'
+complete -c wrap -n "__fish_wrap_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c wrap -n "__fish_wrap_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c wrap -n "__fish_wrap_using_subcommand help" -s h -l help -d 'Print help'

@@ -352,6 +352,14 @@ pub struct TestArgs {
     pub line: String,
 }
 
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// An array of objects: name, state (well, note, problem), said, fix
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `config`.
 #[derive(Debug, Args)]
 pub struct ConfigArgs {

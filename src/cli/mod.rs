@@ -279,6 +279,17 @@ Examples:
 
 Exit status: 0 opened or printed, 1 there is no control center to be had.")]
     Ui(UiArgs),
+    /// Look for what is odd, and say how it is mended
+    #[command(after_help = "\
+Looks at the directories and their rights, the settings, the hooks and their trust, the instances and their keepers, the \
+control center, the clock, the terminal and the shell. It changes nothing.
+
+Examples:
+  wrap doctor
+  wrap doctor --json | jq '.[] | select(.state != \"well\")'
+
+Exit status: 0 no problem was found (a note is none), 1 there is one.")]
+    Doctor(DoctorArgs),
     /// Print the completions of a shell
     #[command(after_help = "\
 Examples:

@@ -7,6 +7,7 @@ pub mod clean;
 pub mod completions;
 pub mod config;
 pub mod detach;
+pub mod doctor;
 mod ensure;
 pub mod help;
 pub mod hooks;

@@ -16,7 +16,8 @@ const LONGEST_NAME: usize = 32;
 const GAP: &str = "  ";
 
 const BOLD: &str = "1";
-pub(super) const DIM: &str = "2";
+/// Of what is beside the matter, as [`painted`] takes it.
+pub const DIM: &str = "2";
 const YELLOW: &str = "33";
 const RED: &str = "31";
 const CYAN: &str = "36";
@@ -141,7 +142,8 @@ impl Row {
     }
 }
 
-pub(super) fn painted(text: &str, colour: &str, wanted: bool) -> String {
+/// The text in a colour (the number of an SGR), where that is wanted.
+pub fn painted(text: &str, colour: &str, wanted: bool) -> String {
     if wanted && !colour.is_empty() && !text.is_empty() {
         format!("\x1b[{colour}m{text}\x1b[0m")
     } else {
