@@ -46,6 +46,9 @@ _wrap() {
             wrap,hooks)
                 cmd="wrap__subcmd__hooks"
                 ;;
+            wrap,init)
+                cmd="wrap__subcmd__init"
+                ;;
             wrap,list)
                 cmd="wrap__subcmd__list"
                 ;;
@@ -101,7 +104,7 @@ _wrap() {
 
     case "${cmd}" in
         wrap)
-            opts="-n -d -C -h -V --name --detach --wait --ensure --size --json --pty --port --help --version run list attach detach send screen restart start adopt show wait stop logs clean trust hooks config center ui doctor completions help"
+            opts="-n -d -C -h -V --name --detach --wait --ensure --size --json --pty --port --help --version run list attach detach send screen restart start adopt show wait stop logs clean trust hooks config center ui doctor init completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -356,6 +359,24 @@ _wrap() {
                     return 0
                     ;;
                 --line)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wrap__subcmd__init)
+            opts="-h --alias --help bash zsh fish"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --alias)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

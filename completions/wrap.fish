@@ -55,6 +55,7 @@ complete -c wrap -n "__fish_wrap_needs_command" -f -a "config" -d 'Show the sett
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "center" -d 'Run the control center: every instance on one page, and over one API'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "ui" -d 'Open the control center\'s page in the browser'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "doctor" -d 'Look for what is odd, and say how it is mended'
+complete -c wrap -n "__fish_wrap_needs_command" -f -a "init" -d 'Print what a shell\'s rc file evaluates: completions and aliases'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c wrap -n "__fish_wrap_needs_command" -f -a "help" -d 'Print this help, or that of a verb'
 complete -c wrap -n "__fish_wrap_using_subcommand run" -s n -l name -d 'Call the instance NAME instead of by its project' -r
@@ -160,5 +161,7 @@ complete -c wrap -n "__fish_wrap_using_subcommand ui" -l print -d 'Print the lin
 complete -c wrap -n "__fish_wrap_using_subcommand ui" -s h -l help -d 'Print help'
 complete -c wrap -n "__fish_wrap_using_subcommand doctor" -l json -d 'An array of objects: name, state (well, note, problem), said, fix'
 complete -c wrap -n "__fish_wrap_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c wrap -n "__fish_wrap_using_subcommand init" -l alias -d 'One more alias, or another in the place of a configured one; may be given again' -r
+complete -c wrap -n "__fish_wrap_using_subcommand init" -s h -l help -d 'Print help'
 complete -c wrap -n "__fish_wrap_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c wrap -n "__fish_wrap_using_subcommand help" -s h -l help -d 'Print help'

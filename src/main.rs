@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Verb::Center(args) => cmd::center::run(args),
         Verb::Ui(args) => cmd::ui::run(&args),
         Verb::Doctor(args) => cmd::doctor::run(&args),
+        Verb::Init(args) => cmd::init::run(&args),
         Verb::Completions { shell } => cmd::completions::run(shell),
         Verb::Help { verb } => cmd::help::run(verb.as_deref()),
     };

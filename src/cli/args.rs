@@ -1,6 +1,6 @@
 //! The options of each verb.
 
-use super::values::{Awaited, awaited, key, name, seconds, size};
+use super::values::{Awaited, alias, awaited, key, name, seconds, size};
 use crate::center::Allowed;
 use crate::render::columns::{Column, Filter};
 use crate::sys::tty::Size;
@@ -350,6 +350,16 @@ pub struct TestArgs {
     /// What the command has written, for `line`
     #[arg(long, value_name = "TEXT", default_value = "an example of a line")]
     pub line: String,
+}
+
+/// Options of `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The shell
+    pub shell: Shell,
+    /// One more alias, or another in the place of a configured one; may be given again
+    #[arg(long, value_name = "NAME=COMMAND", value_parser = alias)]
+    pub alias: Vec<(String, String)>,
 }
 
 /// Options of `doctor`.

@@ -290,6 +290,22 @@ Examples:
 
 Exit status: 0 no problem was found (a note is none), 1 there is one.")]
     Doctor(DoctorArgs),
+    /// Print what a shell's rc file evaluates: completions and aliases
+    #[command(after_help = "\
+One line in the rc file, and `dev` works and Tab completes:
+
+  bash  eval \"$(wrap init bash)\"
+  zsh   eval \"$(wrap init zsh)\"        behind compinit
+  fish  wrap init fish | source
+
+Aliases come from config.toml, and from --alias; one that would hide a command is not made, with the reason on standard \
+error. In bash and zsh, aliases of your own expand behind `wrap`, too.
+
+  [alias]
+  dev = \"npm run dev\"
+
+Exit status: 0, 2 usage.")]
+    Init(InitArgs),
     /// Print the completions of a shell
     #[command(after_help = "\
 Examples:

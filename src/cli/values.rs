@@ -1,5 +1,6 @@
 //! Values of options: what people type, made into what is meant. Each error completes clap's sentence about the value.
 
+use crate::config;
 use crate::files;
 use crate::keys::Key;
 use crate::sys::tty::Size;
@@ -30,6 +31,12 @@ pub(super) fn size(text: &str) -> Result<Size, String> {
 /// Rows, and columns, that a terminal may be given: ten times those of a large one; what is kept of its screen grows
 /// with their product.
 const MOST_CELLS: u16 = 1000;
+
+/// `dev=npm run dev`: an alias and its command line.
+pub(super) fn alias(text: &str) -> Result<(String, String), String> {
+    let (name, command) = text.split_once('=').ok_or("it is not of the form NAME=COMMAND")?;
+    config::alias(name, command).ok_or_else(|| config::ALIAS_TAKES.to_owned())
+}
 
 /// A name that can be shown and typed.
 pub(super) fn name(text: &str) -> Result<String, String> {

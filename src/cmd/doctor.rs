@@ -12,7 +12,7 @@ use crate::render::human::{DIM, Screen, painted};
 use crate::render::visible;
 use crate::sys::process::{self, Handle};
 use crate::sys::pty::Pty;
-use crate::{config, paths, project};
+use crate::{config, files, paths, project};
 use anyhow::Context;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -347,25 +347,32 @@ fn terminal() -> Finding {
     well(format!("{term}{tmux}"))
 }
 
-/// Whether the shell that the user has completes what follows `wrap`.
+/// Whether the shell that the user has knows what follows `wrap`.
 fn shell() -> Finding {
     let shell = std::env::var("SHELL").unwrap_or_default();
     let name = Path::new(&shell).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let data =
-        std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(|| Some(paths::home()?.join(".local/share")));
-    let config =
-        std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| Some(paths::home()?.join(".config")));
-    let file = match name.as_str() {
-        "bash" => data.map(|dir| dir.join("bash-completion/completions/wrap")),
-        "fish" => config.map(|dir| dir.join("fish/completions/wrap.fish")),
-        // Where zsh looks is its own to say.
+    let Some(home) = paths::home() else { return well(name) };
+    let config = std::env::var_os("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from);
+    let data = std::env::var_os("XDG_DATA_HOME").map_or_else(|| home.join(".local/share"), PathBuf::from);
+    let zsh = std::env::var_os("ZDOTDIR").map_or_else(|| home.clone(), PathBuf::from);
+    let (rc, line, file) = match name.as_str() {
+        "bash" => {
+            (home.join(".bashrc"), "eval \"$(wrap init bash)\"", Some(data.join("bash-completion/completions/wrap")))
+        }
+        "zsh" => (zsh.join(".zshrc"), "eval \"$(wrap init zsh)\"", None),
+        "fish" => (
+            config.join("fish/config.fish"),
+            "wrap init fish | source",
+            Some(config.join("fish/completions/wrap.fish")),
+        ),
         _ => return well(if name.is_empty() { "SHELL is not set".to_owned() } else { name }),
     };
-    match file {
-        Some(file) if file.exists() => well(format!("{name}, with completions")),
-        Some(file) => {
-            note(format!("{name}, without completions"), format!("wrap completions {name} > {}", file.display()))
-        }
-        None => well(name),
+    let text = files::read_bounded(&rc, files::MANIFEST_BYTES).ok().flatten().unwrap_or_default();
+    if text.contains("wrap init") {
+        return well(format!("{name}, by `{}`", rc.display()));
     }
+    if file.is_some_and(|file| file.exists()) {
+        return well(format!("{name}, with completions"));
+    }
+    note(format!("{name} knows nothing of wrap"), format!("put `{line}` into `{}`", rc.display()))
 }

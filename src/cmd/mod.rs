@@ -11,6 +11,7 @@ pub mod doctor;
 mod ensure;
 pub mod help;
 pub mod hooks;
+pub mod init;
 mod instance;
 pub mod list;
 pub mod logs;

@@ -179,6 +179,21 @@ pub(super) static KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "alias",
+        who: Who::User,
+        takes: "a table of names and command lines",
+        about: "Aliases that `wrap init` makes in the shell, each of which runs under wrap.",
+        set: |config, value| {
+            let table = value.as_table()?;
+            let all = table.iter().map(|(name, command)| super::alias(name.get_ref(), command.get_ref().as_str()?));
+            config.alias = all.collect::<Option<_>>()?;
+            Some(())
+        },
+        show: |config| {
+            Json::Object(config.alias.iter().map(|(name, command)| (name.clone(), json!(command))).collect())
+        },
+    },
+    Key {
         name: "trusted",
         who: Who::User,
         takes: "a list of directories, each absolute or below `~/`",

@@ -51,8 +51,21 @@ pub struct Config {
     pub center: Center,
     /// The hooks that ship with wrap and are to run, each once.
     pub hooks: Vec<Named>,
+    /// Aliases that `wrap init` makes, with what they run under wrap.
+    pub alias: Vec<(String, String)>,
     /// The directories below which every project's own hooks are run, absolute.
     pub trusted: Vec<PathBuf>,
+}
+
+/// What an alias is, completing "… is".
+pub const ALIAS_TAKES: &str = "a name of letters, digits, `-` and `_`, and one line of a command";
+
+/// An alias; `None` where the shells could not take it.
+pub fn alias(name: &str, command: &str) -> Option<(String, String)> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let is_name = !name.is_empty() && !name.starts_with('-') && name.chars().all(plain);
+    let is_line = !command.trim().is_empty() && !command.contains(char::is_control);
+    (is_name && is_line).then(|| (name.to_owned(), command.to_owned()))
 }
 
 /// The hooks that ship with wrap, by name.
@@ -173,6 +186,7 @@ impl Default for Config {
             detach_keys: Some(DETACH_KEYS),
             center: Center::Default,
             hooks: Vec::new(),
+            alias: Vec::new(),
             trusted: Vec::new(),
         }
     }
@@ -296,7 +310,7 @@ mod tests {
         let (config, warnings) = user(
             "name = 'shop'\nport = 3000\nready_pattern = 'listening'\nready_timeout = 2.5\n\
              health_path = '/up?x=1'\nenv_files = ['.env', 'config/dev.env']\non_hangup = 'keep'\nleftovers = 'stop-all'\ngrace = 0\ndetach_keys = 'ctrl-a d'\ncenter = 'http://localhost:9000/'\n\
-             trusted = ['/work', '/src/mine/']\nhooks = ['notify', { name = 'wait-for', seconds = 5, target = ['a', 'b'] }]\n",
+             trusted = ['/work', '/src/mine/']\nhooks = ['notify', { name = 'wait-for', seconds = 5, target = ['a', 'b'] }]\n[alias]\ndev = 'npm run dev'\n",
         );
         assert_eq!(warnings, Vec::<String>::new());
         assert_eq!(
@@ -312,6 +326,7 @@ mod tests {
                 grace: Duration::ZERO,
                 detach_keys: Some([1, b'd']),
                 center: Center::Url("http://localhost:9000".into()),
+                alias: vec![("dev".into(), "npm run dev".into())],
                 hooks: vec![
                     Named { name: "notify".into(), options: json!({}) },
                     Named { name: "wait-for".into(), options: json!({ "seconds": 5, "target": ["a", "b"] }) },

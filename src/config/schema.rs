@@ -15,6 +15,7 @@ struct User {
     project: Project,
     detach_keys: Option<DetachKeys>,
     center: Option<Center>,
+    alias: Option<std::collections::BTreeMap<String, String>>,
     #[schemars(length(max = 32))]
     trusted: Option<Vec<String>>,
 }

@@ -16,11 +16,14 @@ pub fn parse(text: &str, now: &Zoned) -> Result<Timestamp, String> {
             typed.escape_debug()
         )
     };
-    let local =
-        if typed.contains(':') { typed.parse::<Time>().ok().map(|time| now.date().to_datetime(time)) } else { None };
-    let local = local
-        .or_else(|| typed.parse::<DateTime>().ok())
-        .or_else(|| typed.parse::<Date>().ok().map(|date| date.to_datetime(Time::midnight())));
+    // The date first: jiff takes the time out of a text that has one, too, and that would be today's.
+    let local = typed
+        .parse::<DateTime>()
+        .ok()
+        .or_else(|| typed.parse::<Date>().ok().map(|date| date.to_datetime(Time::midnight())))
+        .or_else(|| {
+            typed.parse::<Time>().ok().filter(|_| typed.contains(':')).map(|time| now.date().to_datetime(time))
+        });
     if let Some(local) = local {
         return local.to_zoned(now.time_zone().clone()).map(|time| time.timestamp()).map_err(|_| unknown());
     }
@@ -50,6 +53,9 @@ mod tests {
             ("15:00:30", "2026-11-21T15:00:30Z"),
             ("2026-11-21 15:00", "2026-11-21T15:00:00Z"),
             ("2026-11-21", "2026-11-21T00:00:00Z"),
+            ("2026-11-20 15:00", "2026-11-20T15:00:00Z"),
+            ("2026-11-19T15:00:01", "2026-11-19T15:00:01Z"),
+            ("2026-11-18", "2026-11-18T00:00:00Z"),
             ("2026-11-21T15:00:00.5Z", "2026-11-21T15:00:00.5Z"),
             ("2026-11-21T15:00:00+02:00", "2026-11-21T13:00:00Z"),
             (" 0s ", "2026-11-21T15:33:10Z"),

@@ -24,6 +24,13 @@ fn all_is_well_where_all_is_well() {
     assert_eq!(look(&sandbox, 0, "instances"), ("well".into(), "1, all well | ".into()));
     assert_eq!(look(&sandbox, 0, "sockets").0, "well");
     sandbox.stop_all();
+    let shell = |name: &str| {
+        let looked = sandbox.wrap(["doctor"]).env("SHELL", format!("/bin/{name}")).piped().expect_code(0);
+        looked.out().lines().find(|line| line.contains("  shell  ")).unwrap_or_default().to_owned()
+    };
+    assert!(shell("bash").starts_with("note") && shell("zsh").starts_with("note") && shell("fish").starts_with("note"));
+    sandbox.write("home/.bashrc", "eval \"$(wrap init bash)\"\n");
+    assert!(shell("bash").starts_with("ok"), "{}", shell("bash"));
     let terminal = sandbox.wrap(["doctor"]).terminal();
     terminal.wait_for("xterm-256color");
     terminal.wait_end();

@@ -21,6 +21,7 @@ mod hook_recipes;
 mod hook_trust;
 mod hooks;
 mod hooks_verb;
+mod init;
 mod job_control;
 mod list;
 mod log_live;

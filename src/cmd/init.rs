@@ -1,0 +1,94 @@
+//! `wrap init`: what a shell's rc file evaluates: the completions, the aliases of the configuration, and one of `wrap`
+//! itself, behind which other aliases still expand.
+
+use super::{completions, print};
+use crate::cli::{InitArgs, Shell};
+use crate::config;
+use crate::files::printable;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Words that every shell has itself, of those that are no programs: an alias would hide them just the same.
+const BUILTINS: [&str; 44] = [
+    "alias", "and", "bg", "bind", "break", "builtin", "case", "cd", "command", "continue", "declare", "do", "done",
+    "echo", "eval", "exec", "exit", "export", "fg", "for", "function", "hash", "history", "if", "jobs", "local", "not",
+    "or", "popd", "pushd", "read", "return", "set", "shift", "source", "switch", "then", "trap", "type", "ulimit",
+    "umask", "unset", "wait", "while",
+];
+
+/// Prints it. What cannot be an alias costs a line on standard error and nothing else: a shell is to start.
+pub fn run(args: &InitArgs) -> anyhow::Result<ExitCode> {
+    let loaded = config::load(None, config::NOT_TRUSTED);
+    for warning in &loaded.warnings {
+        eprintln!("wrap: {warning}");
+    }
+    let mut aliases = loaded.config.alias;
+    for alias in &args.alias {
+        aliases.retain(|(name, _)| *name != alias.0);
+        aliases.push(alias.clone());
+    }
+    let mut text = String::new();
+    if args.shell != Shell::Fish {
+        // A trailing space: the next word is looked up as an alias, too (bash(1), ALIASES; zshmisc(1), ALIASING).
+        text.push_str("alias wrap='wrap '\n");
+    }
+    for (name, command) in &aliases {
+        match hidden_by(name) {
+            Some(why) => eprintln!("wrap: alias `{}` is not made: {why}", printable(name, 100)),
+            None => text.push_str(&alias(args.shell, name, command)),
+        }
+    }
+    let completions = String::from_utf8_lossy(&completions::generate(args.shell)).into_owned();
+    match args.shell {
+        // Before compinit there is nothing to tell it to.
+        Shell::Zsh => text.extend(["if (( $+functions[compdef] )); then\n", &completions, "\nfi\n"]),
+        Shell::Bash | Shell::Fish => text.push_str(&completions),
+    }
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Why a name may not be taken.
+fn hidden_by(name: &str) -> Option<String> {
+    if BUILTINS.contains(&name) {
+        return Some("it would hide a word of the shell's own; choose another name".to_owned());
+    }
+    let found = on_path(name)?;
+    Some(format!("it would hide `{}`; choose another name", found.display()))
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
+}
+
+/// The words that follow are the command's, as with any alias.
+fn alias(shell: Shell, name: &str, command: &str) -> String {
+    let words = format!("wrap {command}");
+    let quoted = match shell {
+        Shell::Fish => words.replace('\\', "\\\\").replace('\'', "\\'"),
+        Shell::Bash | Shell::Zsh => words.replace('\'', "'\\''"),
+    };
+    match shell {
+        Shell::Fish => format!("alias {name} '{quoted}'\n"),
+        Shell::Bash | Shell::Zsh => format!("alias {name}='{quoted}'\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_stay_what_they_are() {
+        assert_eq!(alias(Shell::Bash, "a", "sh -c 'x'"), "alias a='wrap sh -c '\\''x'\\'''\n");
+        assert_eq!(alias(Shell::Fish, "a", "sh -c 'x\\y'"), "alias a 'wrap sh -c \\'x\\\\y\\''\n");
+    }
+
+    #[test]
+    fn what_would_be_hidden_is_named() {
+        assert!(hidden_by("cd").is_some_and(|why| why.contains("shell's own")));
+        assert!(hidden_by("sh").is_some_and(|why| why.contains("/sh`")));
+        assert_eq!(hidden_by("no-such-program-at-all"), None);
+    }
+}
