@@ -1,10 +1,11 @@
 //! What a hook may look at, write down and wait for: nothing here runs a program or leaves the machine. What could wait
 //! is bounded by what the call has left of its time.
 
-use super::functions::{Stage, copy, number};
 use super::json::{self, TEXT_BYTES};
 use super::sandbox::Halt;
+use super::stage::Stage;
 use super::text::visible;
+use super::values::{Told, copy, number, told};
 use crate::error::reason;
 use crate::registry::Registry;
 use crate::sys::ports;
@@ -20,18 +21,6 @@ use std::time::Duration;
 
 /// Instances that a hook is told of: those of a large day, and a fraction of what its state may hold.
 const INSTANCES: usize = 256;
-
-/// A value for the hook, or nothing and why: an error of mlua's would carry a traceback on the heap, where no limit
-/// counts it.
-pub(super) type Told = (Value, Option<String>);
-
-/// As the prelude takes it.
-pub(super) fn told(result: Result<Value, String>) -> Told {
-    match result {
-        Ok(value) => (value, None),
-        Err(why) => (Value::Nil, Some(why)),
-    }
-}
 
 /// Adds them to what the prelude makes the global `wrap` of.
 pub(super) fn add(lua: &Lua, host: &Table, stage: &Rc<RefCell<Stage>>, halt: &Halt) -> mlua::Result<()> {

@@ -1,12 +1,13 @@
 //! What a hook may do: run programs, ask servers, tell the user, type into the command and end it. Each of them works
 //! within a handler only, as it is about an instance, and none lasts longer than the call may.
 
-use super::abilities::told;
-use super::functions::{About, NOTIFICATIONS, Stage, copy, number};
-use super::programs::{self, Done, Wanted, seconds};
+use super::handler::About;
+use super::programs::{self, Done, Wanted};
 use super::sandbox::Halt;
+use super::stage::{NOTIFICATIONS, Stage};
 use super::store::Store;
 use super::text::visible;
+use super::values::{copy, number, seconds, told};
 use super::{Event, Wish, http};
 use crate::sys::desktop::{self, Opened};
 use mlua::{Lua, Table, Value};

@@ -1,11 +1,10 @@
 //! `wrap.http`: one request, bounded in time and size. What a server answers, or that it does not, is a value for the hook
 //! and no error.
 
-use super::functions::kind;
 use super::json::{self, TEXT_BYTES};
-use super::programs::seconds;
 use super::sandbox::Halt;
 use super::text::visible;
+use super::values::{kind, seconds};
 use mlua::{Lua, LuaString, Table, Value};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};

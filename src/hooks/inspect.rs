@@ -1,8 +1,8 @@
 //! What hooks there are and what they handle, found out without running any of it for an instance: for `wrap hooks`.
 
-use super::files::Script;
 use super::results::Called;
 use super::runner::patient;
+use super::script::Script;
 use super::worker::{self, Report};
 use super::{Event, Hooks, Host, Limits, Runner, shipped, trust};
 use crate::config::Config;

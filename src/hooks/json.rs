@@ -1,6 +1,6 @@
 //! JSON of Lua's values, and back: bounded in size and depth whatever a hook makes of its tables.
 
-use super::functions::kind;
+use super::values::kind;
 use mlua::{Table, Value};
 
 /// Bytes of one text, either way: the size of a large manifest.

@@ -1,11 +1,10 @@
 //! `line` events: the command's output is looked through where it is put down, never on its way to the terminal, and for
 //! no longer than a share of the time. What a flood has more than that is counted and told.
 
-use super::queue::{LineJob, Queue};
+use super::queue::{Line, LineJob, Pattern, Queue};
 use crate::log::lines::{overwritten, plain};
 use crate::wire::Stream;
 use memchr::{memchr, memchr_iter};
-use regex_lite::Regex;
 use serde_json::Value as Json;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,27 +24,6 @@ const LONGEST: usize = 4 << 10;
 
 /// What a pattern may become: the time for a line grows with it, and with [`LONGEST`] it stays below a tenth of a second.
 pub(super) const PATTERN_BYTES: usize = 64 << 10;
-
-/// What a handler looks for.
-pub(super) struct Pattern {
-    /// The hook's number.
-    pub hook: usize,
-    /// The handler's place in it.
-    pub handler: usize,
-    /// What must be in the line.
-    pub regex: Regex,
-}
-
-/// What a line handler gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
-    /// The line as a terminal would show it, without colours.
-    pub text: String,
-    /// `stdout` or `stderr`.
-    pub stream: &'static str,
-    /// Lines before it that were not looked at, or matched and were not told.
-    pub missed: u64,
-}
 
 /// Looks through what a command prints.
 pub struct LineWatch {

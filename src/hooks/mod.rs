@@ -13,6 +13,7 @@ mod abilities;
 mod actions;
 mod files;
 mod functions;
+mod handler;
 mod http;
 pub mod inspect;
 mod json;
@@ -22,13 +23,17 @@ mod programs;
 mod queue;
 pub mod results;
 mod runner;
+mod safe;
 mod sandbox;
+mod script;
 pub mod shipped;
+mod stage;
 mod store;
 #[cfg(test)]
 mod tests;
 mod text;
 pub mod trust;
+mod values;
 mod worker;
 
 pub use files::Hooks;

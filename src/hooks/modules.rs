@@ -1,9 +1,9 @@
 //! `require`: files beside a hook, compiled in its own state; the prelude keeps what they return.
 
-use super::abilities::told;
-use super::files::Library;
 use super::sandbox;
+use super::script::Library;
 use super::text::{one_line, visible};
+use super::values::told;
 use mlua::chunk::ChunkMode;
 use mlua::{Lua, Table, Value};
 

@@ -1,9 +1,10 @@
 //! Programs that hooks start: each beside the run, in a session of its own, so that no key, no signal and no ending of
 //! the command's reaches it, and bounded in what is kept of its output and in time.
 
-use super::functions::{About, kind, number};
+use super::handler::About;
 use super::sandbox::Halt;
 use super::text::visible;
+use super::values::{kind, seconds};
 use crate::end::{Ending, end};
 use crate::error::{not_started, reason};
 use crate::registry::INSTANCE_VARIABLE;
@@ -326,11 +327,6 @@ fn environment(table: &Table) -> Result<Vec<(OsString, Option<OsString>)>, Strin
         variables.push((name, value));
     }
     Ok(variables)
-}
-
-/// A time in seconds, more than none.
-pub(super) fn seconds(value: &Value) -> Option<Duration> {
-    number(value).filter(|seconds| *seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
 }
 
 impl Done {

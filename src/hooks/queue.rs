@@ -1,7 +1,7 @@
 //! What waits for the hooks: events one behind the other, and lines, of which only so many wait and which give way.
 
-use super::lines::{Line, Pattern};
 use super::{Event, Outcome};
+use regex_lite::Regex;
 use serde_json::Value as Json;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -12,6 +12,27 @@ const LINES: usize = 1000;
 
 /// How long the lines of before may take once the run has ended: what it said last is often why.
 const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// What a handler looks for.
+pub(super) struct Pattern {
+    /// The hook's number.
+    pub hook: usize,
+    /// The handler's place in it.
+    pub handler: usize,
+    /// What must be in the line.
+    pub regex: Regex,
+}
+
+/// What a line handler gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    /// The line as a terminal would show it, without colours.
+    pub text: String,
+    /// `stdout` or `stderr`.
+    pub stream: &'static str,
+    /// Lines before it that were not looked at, or matched and were not told.
+    pub missed: u64,
+}
 
 /// An event to be handled.
 pub(super) struct Job {

@@ -1,10 +1,9 @@
 //! Asks the hooks, one after the other, and waits for none longer than its limit.
 
-use super::files::Script;
-use super::functions::Handler;
-use super::lines::Pattern;
-use super::queue::{Job, LineJob, Next, Queue};
+use super::handler::Handler;
+use super::queue::{Job, LineJob, Next, Pattern, Queue};
 use super::results::{self, Called};
+use super::script::Script;
 use super::worker::{self, Effect, Report, Task};
 use super::{Changes, Event, Hooks, Host, Limits, LineWatch, Outcome, Wish};
 use crate::sys::process;

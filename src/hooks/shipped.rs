@@ -1,6 +1,6 @@
 //! The hooks that ship with wrap: in the binary, and run only where a configuration names them.
 
-use super::files::{Library, Script};
+use super::script::{Library, Script};
 use crate::config::{Named, SHIPPED};
 
 /// The text of each, in the order of [`SHIPPED`].

@@ -1,7 +1,8 @@
 //! What a project brings to be run is run only after its user has said so. The word holds for a content: any edit needs
 //! another. What is run are the very bytes that were hashed.
 
-use super::files::{self, Library, Script};
+use super::safe::{self, FILE_BYTES};
+use super::script::{Library, Script};
 use crate::config::{self, Loaded, PROJECT_FILE};
 use crate::error::{Error, reason};
 use crate::registry::{dir, now_ms, own};
@@ -93,8 +94,8 @@ impl Bundle {
         let settings = root.join(PROJECT_FILE);
         // One without anything that runs asks for no trust, whoever can write to it.
         let asks = |text: String| config::needs_trust(&text);
-        if bounded::read_bounded(&settings, files::FILE_BYTES).is_ok_and(|text| text.is_some_and(asks)) {
-            let bytes = files::read_at_its_place(&settings).map_err(|why| format!("`{}`: {why}", shown(&settings)))?;
+        if bounded::read_bounded(&settings, FILE_BYTES).is_ok_and(|text| text.is_some_and(asks)) {
+            let bytes = safe::read_at_its_place(&settings).map_err(|why| format!("`{}`: {why}", shown(&settings)))?;
             files.push(Item { name: PROJECT_FILE.to_owned(), bytes });
         }
         files.sort_by(|a, b| a.name.cmp(&b.name));
@@ -151,7 +152,7 @@ fn collect(dir: &Path, name: &str, depth: usize, found: &mut Vec<Item>) -> Resul
     if !meta.is_dir() {
         return Err(format!("`{}` is not a directory of its own: what it leads to could change unseen", shown(dir)));
     }
-    files::only_ours(&meta, dir)?;
+    safe::only_ours(&meta, dir)?;
     if depth > DEPTH {
         return Err(format!("`{}` lies too deep: {DEPTH} directories within each other are read", shown(dir)));
     }
@@ -166,7 +167,7 @@ fn collect(dir: &Path, name: &str, depth: usize, found: &mut Vec<Item>) -> Resul
         if kind.is_dir() {
             collect(&path, &name, depth + 1, found)?;
         } else if kind.is_file() {
-            let bytes = files::read_at_its_place(&path).map_err(|why| format!("`{}`: {why}", shown(&path)))?;
+            let bytes = safe::read_at_its_place(&path).map_err(|why| format!("`{}`: {why}", shown(&path)))?;
             found.push(Item { name, bytes });
         } else {
             return Err(format!("`{}` is a link, or no file: put the file itself there", shown(&path)));
@@ -223,7 +224,7 @@ impl Store {
         };
         let failed = |error: io::Error| Error::file("read", &self.path, error).to_string();
         let meta = file.metadata().map_err(failed)?;
-        files::only_ours(&meta, &self.path)?;
+        safe::only_ours(&meta, &self.path)?;
         let broken = |why: &str| {
             let path = self.path.display();
             format!("the store of trust `{path}` is broken ({why}): `wrap trust` begins a new one")
@@ -370,7 +371,7 @@ pub(super) fn allowed(root: &Path, prefixes: &[PathBuf]) -> Result<Vec<Script>, 
 fn settings_say_it(root: &Path) -> bool {
     let here = std::env::current_dir().unwrap_or_default();
     let file = config::project_file(&here, root).filter(|file| file.parent() == Some(root));
-    let text = file.and_then(|file| bounded::read_bounded(&file, files::FILE_BYTES).ok().flatten());
+    let text = file.and_then(|file| bounded::read_bounded(&file, FILE_BYTES).ok().flatten());
     text.is_some_and(|text| config::needs_trust(&text))
 }
 

@@ -1,9 +1,11 @@
 //! The thread of one hook file: makes its Lua state, loads it, calls its handlers.
 
-use super::files::Script;
-use super::functions::{self, About, Handler, Stage};
-use super::lines::Line;
+use super::functions;
+use super::handler::{About, Handler};
+use super::queue::Line;
 use super::sandbox::Sandbox;
+use super::script::Script;
+use super::stage::Stage;
 use super::{Changes, Event, Host, Limits, Verdict};
 use crate::sys::process;
 use mlua::{MultiValue, Table, Value};

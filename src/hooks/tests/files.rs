@@ -16,7 +16,7 @@ fn without_a_directory_or_a_lua_file_there_are_no_hooks() {
 #[test]
 fn files_that_others_can_write_are_refused_with_the_fix() {
     // A group that is ours alone may write what we may.
-    let ours = super::super::files::is_private_group(rustix::process::getegid().as_raw());
+    let ours = super::super::safe::is_private_group(rustix::process::getegid().as_raw());
     for (mode, runs) in [(0o600, true), (0o644, true), (0o620, ours), (0o602, false), (0o666, false)] {
         let mut house = House::one(SPEAK);
         let path = house.dir.path().join("h.lua");
