@@ -279,7 +279,13 @@ fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
         writeln!(text, "{}: {how} in {} ms", visible(&trial.hook), trial.took.as_millis())?;
     }
     if trials.is_empty() {
-        let hint = if event == Event::Line { ": no pattern is in that line; `--line TEXT` gives another" } else { "" };
+        // Of a file that was named it is not asked here what it handles.
+        let handles = tried.is_empty() || tried.iter().any(|seen| seen.events.contains(&event.as_str()));
+        let hint = if event == Event::Line && handles {
+            ": no pattern is in that line; `--line TEXT` gives another"
+        } else {
+            ""
+        };
         writeln!(text, "no hook was called for `{}`{hint}", event.as_str())?;
     }
     print(&text)?;

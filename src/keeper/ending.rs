@@ -3,7 +3,7 @@
 use super::clients::STUCK;
 use super::life::{Escalation, Phase, SETTLE};
 use super::link::Role;
-use super::mailbox::{Message, Post};
+use super::mailbox::{LastWord, Message};
 use super::output::make_room;
 use super::restart::Then;
 use super::{Job, Keeper, leftovers};
@@ -295,7 +295,7 @@ impl Keeper {
             return false;
         }
         let instance = self.instance_at_exit(ended);
-        let left = OnceLeft(Some(self.mailbox.post()));
+        let left = LastWord::new(self.mailbox.post(), Message::Left);
         let Some(hooks) = &self.hooks else { return false };
         hooks.fire(Event::Exit, instance, move |_| drop(left));
         self.phase = Phase::Leaving(ended);
@@ -395,16 +395,5 @@ impl Keeper {
             fields.insert("lastLines".to_owned(), lines.iter().map(shown).collect());
         }
         instance
-    }
-}
-
-/// Tells the loop that the exit hooks are through, also where their thread ends without a word.
-struct OnceLeft(Option<Post>);
-
-impl Drop for OnceLeft {
-    fn drop(&mut self) {
-        if let Some(post) = self.0.take() {
-            post.send(Message::Left);
-        }
     }
 }

@@ -83,6 +83,32 @@ impl Mailbox {
     }
 }
 
+/// A message that is sent when this is dropped: also where the thread that has it ends without a word.
+pub struct LastWord {
+    post: Post,
+    message: Option<Message>,
+}
+
+impl LastWord {
+    /// Says this, unless it is given another.
+    pub fn new(post: Post, message: Message) -> Self {
+        Self { post, message: Some(message) }
+    }
+
+    /// Says that instead, now.
+    pub fn say(mut self, message: Message) {
+        self.message = Some(message);
+    }
+}
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        if let Some(message) = self.message.take() {
+            self.post.send(message);
+        }
+    }
+}
+
 impl AsFd for Mailbox {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.sender.wake.as_fd()

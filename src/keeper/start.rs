@@ -3,7 +3,7 @@
 use super::clients::Clients;
 use super::life::{GroupSignals, Phase};
 use super::link::{Link, Request, Role};
-use super::mailbox::{Mailbox, Message, Post};
+use super::mailbox::{LastWord, Mailbox, Message};
 use super::outer::Outer;
 use super::output::Output;
 use super::record::{Birth, Record, Shared};
@@ -238,10 +238,11 @@ impl Keeper {
         let runner = Runner::new(hooks, host);
         let entry = self.record.shared();
         self.output.watch_lines(runner.line_watch(move || as_hooks_see(&entry)));
-        let answer = Answer(Some(post));
+        // Without an answer the command would never run.
+        let answer = LastWord::new(post, Message::Prepared(Outcome::default()));
         let mut instance = self.instance();
         instance["wantedPort"] = self.wanted_port.into();
-        runner.fire(Event::Start, instance, move |outcome| answer.give(outcome));
+        runner.fire(Event::Start, instance, move |outcome| answer.say(Message::Prepared(outcome)));
         self.hooks = Some(runner);
     }
 
@@ -394,23 +395,4 @@ fn original_words(words: Vec<String>, before: &[OsString]) -> Vec<OsString> {
         None => OsString::from(word),
     };
     words.into_iter().map(original).collect()
-}
-
-/// The start hooks' answer: given also where their thread ends without one, or the command would never run.
-struct Answer(Option<Post>);
-
-impl Answer {
-    fn give(mut self, outcome: Outcome) {
-        if let Some(post) = self.0.take() {
-            post.send(Message::Prepared(outcome));
-        }
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        if let Some(post) = self.0.take() {
-            post.send(Message::Prepared(Outcome::default()));
-        }
-    }
 }

@@ -120,7 +120,8 @@ pub fn reap() -> Option<(u32, WaitStatus)> {
     Some((pid.as_raw_nonzero().get() as u32, status))
 }
 
-/// The same of all children: where there are no subreapers, those of other threads are waited for by their handles.
+/// The same of all children. Where there is no such flag, a thread that waits for a child of its own may learn only that
+/// it has ended, and not how. Not tried on any such system.
 #[cfg(not(target_os = "linux"))]
 pub fn reap() -> Option<(u32, WaitStatus)> {
     let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;

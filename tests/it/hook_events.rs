@@ -1,6 +1,6 @@
 //! Each event of a hook: once, in order, however the streams are held and whoever is killed.
 
-use crate::harness::{CTRL_C, DEADLINE, Ending, Sandbox, signal, wait_gone};
+use crate::harness::{CTRL_C, Ending, Sandbox, signal, wait_gone};
 use std::time::{Duration, Instant};
 
 /// Writes each event down, with what tells one from another.
@@ -19,11 +19,9 @@ fn events(sandbox: &Sandbox) -> Vec<String> {
 /// Until this event was written down.
 #[track_caller]
 fn wait_event(sandbox: &Sandbox, wanted: &str) {
-    let begun = Instant::now();
-    while !events(sandbox).iter().any(|event| event == wanted) {
-        assert!(begun.elapsed() < DEADLINE, "no `{wanted}`: {:?}", events(sandbox));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    sandbox.wait_files(&format!("the event `{wanted}`"), || {
+        events(sandbox).iter().any(|event| event == wanted).then_some(())
+    });
 }
 
 /// A server that says three lines, on a port that the kernel chose.
@@ -191,11 +189,7 @@ fn what_a_hook_runs_is_neither_left_over_nor_listed_nor_ended() {
     let terminal = sandbox.wrap(["-n", "shop", "node", "server.js"]).terminal();
     let instance = sandbox.wait_instances("a port", |list| list.iter().find(|one| one.port.is_some()).cloned());
     let read = |name: &str| std::fs::read_to_string(sandbox.project().join(name)).unwrap_or_default();
-    let begun = Instant::now();
-    while read("ran") != "7" {
-        assert!(begun.elapsed() < DEADLINE, "its end is not seen: `{}`", read("ran"));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    sandbox.wait_files("that the hook has seen the end of what it ran", || (read("ran") == "7").then_some(()));
     let entry: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&sandbox.entries()[0]).expect("read")).expect("json");
     assert_eq!(entry["ports"].as_array().map(Vec::len), Some(1), "{entry}");
@@ -246,10 +240,7 @@ fn a_key_or_a_signal_ends_the_wait_for_exit_hooks() {
     let tidying = sandbox.project().join("tidying");
     std::fs::remove_file(&tidying).expect("there");
     let piped = sandbox.wrap(["sh", "-c", "exit 5"]).start();
-    while !tidying.exists() {
-        assert!(begun.elapsed() < DEADLINE, "the hook does not run");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    sandbox.wait_files("that the hook runs", || tidying.exists().then_some(()));
     signal(piped.pid(), libc::SIGTERM);
     piped.finish().expect_code(5);
     let mut closed = sandbox.wrap(["sh", "-c", "exit 6"]).terminal();
@@ -278,14 +269,8 @@ fn what_a_start_hook_runs_ends_with_a_start_that_was_given_up() {
         "wrap.on('start', {timeout = 50}, function() wrap.run{'sh', '-c', 'echo $$ >pid.new; mv pid.new pid; exec sleep 40'} end)",
     );
     let terminal = sandbox.wrap(["true"]).terminal();
-    let begun = Instant::now();
-    let pid = loop {
-        if let Ok(pid) = std::fs::read_to_string(sandbox.project().join("pid")) {
-            break pid.trim().parse().expect("a pid");
-        }
-        assert!(begun.elapsed() < DEADLINE, "it does not run: {}", terminal.screen());
-        std::thread::sleep(Duration::from_millis(20));
-    };
+    let pid = sandbox.wait_files("the program's pid", || std::fs::read_to_string(sandbox.project().join("pid")).ok());
+    let pid = pid.trim().parse().expect("a pid");
     terminal.send(CTRL_C);
     assert_eq!(terminal.wait_end(), Ending::Signal(libc::SIGINT));
     wait_gone(pid);

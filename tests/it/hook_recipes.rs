@@ -94,14 +94,7 @@ fn a_tunnel_lasts_as_long_as_the_run() {
     let place = sandbox.root().join("tunnel").display().to_string();
     program(&sandbox, "tunnel", &format!("echo $$ \"$@\" >{place}.new; mv {place}.new {place}; exec sleep 1000"));
     let terminal = sandbox.wrap(["node", "server.js"]).terminal();
-    let begun = std::time::Instant::now();
-    let said = loop {
-        if let Ok(said) = std::fs::read_to_string(&place) {
-            break said;
-        }
-        assert!(begun.elapsed() < crate::harness::DEADLINE, "no tunnel: {}", terminal.screen());
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    };
+    let said = sandbox.wait_files("the tunnel", || std::fs::read_to_string(&place).ok());
     let (pid, words) = said.split_once(' ').expect("a pid");
     assert!(words.starts_with("--to "), "{words}");
     terminal.send(CTRL_C);

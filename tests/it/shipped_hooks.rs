@@ -1,7 +1,6 @@
 //! The hooks that ship with wrap, each switched on by its name in the user's configuration.
 
-use crate::harness::{CTRL_C, DEADLINE, Sandbox, Server};
-use std::time::{Duration, Instant};
+use crate::harness::{CTRL_C, Sandbox, Server};
 
 fn with(hooks: &str) -> Sandbox {
     let sandbox = Sandbox::new();
@@ -22,11 +21,7 @@ fn called(sandbox: &Sandbox) -> String {
 
 #[track_caller]
 fn wait_called(sandbox: &Sandbox, text: &str) {
-    let begun = Instant::now();
-    while !called(sandbox).contains(text) {
-        assert!(begun.elapsed() < DEADLINE, "no `{text}` in `{}`", called(sandbox));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    sandbox.wait_files(&format!("a call of `{text}`"), || called(sandbox).contains(text).then_some(()));
 }
 
 #[test]

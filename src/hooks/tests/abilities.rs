@@ -4,13 +4,6 @@ use super::*;
 use std::net::TcpListener;
 use std::time::Instant;
 
-/// What a start hook with this body prints; the instance runs in the house's own directory.
-fn prints(house: &mut House) -> Vec<String> {
-    let cwd = house.dir.path().to_owned();
-    house.fire(Event::Start, json!({ "cwd": cwd }));
-    house.said().into_iter().map(|line| line.trim_start_matches("hook h: ").to_owned()).collect()
-}
-
 fn body(lines: &str) -> House {
     House::one(&format!("wrap.on('start', function(i)\n{lines}\nend)"))
 }
@@ -25,7 +18,7 @@ fn json_goes_both_ways() {
         print(wrap.json.encode("\u{e9}\x01"), wrap.json.encode(3000), wrap.json.encode(nil))
         "#,
     );
-    let said = prints(&mut house);
+    let said = house.says(Event::Start);
     assert_eq!(said[0], "shop\t8080\ttrue\tnil\t0.5");
     assert_eq!(said[1], "[3000,8080]\t[]\t{\"a\":[1,\"zwei\\n\",true]}");
     assert_eq!(said[2], "\"é\\u0001\"\t3000\tnull");
@@ -46,7 +39,7 @@ fn what_is_no_json_or_has_no_end_is_an_error_in_the_hooks_own_line() {
     ] {
         let mut house = body(line);
         let begun = Instant::now();
-        let said = prints(&mut house);
+        let said = house.says(Event::Start);
         assert!(said.len() == 1 && said[0].starts_with("h.lua:2: ") && said[0].contains(why), "{line}: {said:?}");
         assert!(begun.elapsed() < Duration::from_secs(2), "{line}");
     }
@@ -70,7 +63,7 @@ fn files_are_read_as_the_command_would_see_them() {
         0,
     )
     .expect("a FIFO");
-    let said = prints(&mut house);
+    let said = house.says(Event::Start);
     assert_eq!(said[0], "remember\tnil\ttrue\tfalse");
     assert!(said[1].contains("not a regular file") && said[2].contains("not a regular file"), "{said:?}");
     assert!(said[3].contains("larger than 1 MiB"), "{said:?}");
@@ -86,15 +79,15 @@ fn ports_variables_and_instances_can_be_asked_for() {
     let mut house = body(&format!(
         "i.env.MINE = 'x' print(wrap.port_free({port}), wrap.env('MINE'), wrap.env('HOOKS_NONE'), #wrap.env('CARGO_MANIFEST_DIR') > 0, type(wrap.instances()))"
     ));
-    assert_eq!(prints(&mut house), ["false\tx\tnil\ttrue\ttable"]);
+    assert_eq!(house.says(Event::Start), ["false\tx\tnil\ttrue\ttable"]);
     drop(listener);
     let mut house = body(&format!("print(wrap.port_free({port}))"));
-    assert_eq!(prints(&mut house), ["true"]);
+    assert_eq!(house.says(Event::Start), ["true"]);
     for line in
         ["wrap.port_free(0)", "wrap.port_free(70000)", "wrap.port_free('x')", "wrap.env()", "wrap.fs.read = nil"]
     {
         let mut house = body(line);
-        assert!(prints(&mut house)[0].starts_with("h.lua:2: "), "{line}");
+        assert!(house.says(Event::Start)[0].starts_with("h.lua:2: "), "{line}");
     }
 }
 

@@ -6,16 +6,6 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Instant;
 
-/// What a ready hook with this body says; the instance runs in the house's own directory.
-fn said(house: &mut House) -> Vec<String> {
-    let cwd = house.dir.path().to_owned();
-    let instance = json!({
-        "cwd": cwd, "instanceId": "0198", "projectName": "shop", "projectRoot": cwd, "mode": "terminal"
-    });
-    house.fire(Event::Ready, instance);
-    house.said().into_iter().map(|line| line.trim_start_matches("hook h: ").to_owned()).collect()
-}
-
 fn body(lines: &str) -> House {
     House::one(&format!("wrap.on('ready', {{timeout = 20}}, function(i)\n{lines}\nend)"))
 }
@@ -38,7 +28,7 @@ fn a_program_runs_in_the_instances_directory_and_its_end_is_told() {
         "#,
     );
     let place = house.dir.path().canonicalize().expect("there").display().to_string();
-    let said = said(&mut house);
+    let said = house.says(Event::Ready);
     assert_eq!(said[0], "false\t3\tnil\tfalse\tnil");
     assert_eq!(said[1], format!("in {place} x 0198 \toops"));
     assert_eq!(
@@ -57,7 +47,7 @@ fn a_program_is_ended_with_all_of_its_own_when_its_time_is_over() {
         "#,
     );
     let begun = Instant::now();
-    let said = said(&mut house);
+    let said = house.says(Event::Ready);
     assert_eq!(said[0], "false\ttrue\tSIGKILL");
     assert!(begun.elapsed() < Duration::from_secs(5));
     let pid: u32 = said[1].trim().parse().expect("a pid");
@@ -79,7 +69,7 @@ fn what_a_program_writes_is_bounded_and_what_it_leaves_is_not_waited_for() {
         "#,
     );
     let begun = Instant::now();
-    assert_eq!(said(&mut house), ["1048576\ttrue", "true\ttrue", "true", "true"]);
+    assert_eq!(house.says(Event::Ready), ["1048576\ttrue", "true\ttrue", "true", "true"]);
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
 
@@ -103,7 +93,7 @@ fn what_is_wrongly_asked_is_an_error_in_the_hooks_own_line() {
         ("wrap.send({})", "`wrap.send` takes a text"),
     ] {
         let mut house = body(line);
-        let said = said(&mut house);
+        let said = house.says(Event::Ready);
         assert!(said.len() == 1 && said[0].starts_with("h.lua:2: ") && said[0].contains(why), "{line}: {said:?}");
     }
     for call in ["wrap.run{'true'}", "wrap.spawn{'true'}", "wrap.notify('x')", "wrap.stop()", "wrap.store.get('x')"] {
@@ -126,7 +116,7 @@ fn a_program_in_the_background_runs_until_it_is_stopped() {
         print(select(2, pcall(wrap.spawn, {"sleep", "3"})))
         "#,
     );
-    let said = said(&mut house);
+    let said = house.says(Event::Ready);
     let (pid, running) = said[0].split_once('\t').expect("two");
     assert_eq!((running, said[1].as_str()), ("true", "false"));
     let pid: u32 = pid.parse().expect("a pid");
@@ -177,7 +167,7 @@ fn a_server_is_asked_and_what_it_answers_or_not_is_a_value() {
         print(wrap.connects("127.0.0.1", {port}), wrap.connects("127.0.0.1", 1))
         "#
     ));
-    assert_eq!(said(&mut house), ["true\t201\tfine\tmade", "true\t201", "false\tnil\ttrue", "true\tfalse"]);
+    assert_eq!(house.says(Event::Ready), ["true\t201\tfine\tmade", "true\t201", "false\tnil\ttrue", "true\tfalse"]);
     let first = asked.recv().expect("asked").to_lowercase();
     assert!(first.starts_with("post /hook http/1.1\r\n") && first.ends_with("{\"text\":\"up\"}"), "{first}");
     assert!(first.contains("content-type: application/json") && first.contains("x-a: b"), "{first}");
@@ -192,18 +182,18 @@ fn a_server_that_says_nothing_or_too_much_costs_the_time_and_no_more() {
         "local r = wrap.http{{url = 'http://127.0.0.1:{port}/', timeout = 0.2}}\nprint(r.ok, r.error ~= nil)"
     ));
     let begun = Instant::now();
-    assert_eq!(said(&mut house), ["false\ttrue"]);
+    assert_eq!(house.says(Event::Ready), ["false\ttrue"]);
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     let (port, _asked) = server("HTTP/1.1 200 OK\r\nContent-Length: 90000000\r\nConnection: close\r\n\r\nx");
     let mut house =
         body(&format!("local r = wrap.http{{url = 'http://127.0.0.1:{port}/'}}\nprint(r.ok, r.error ~= nil)"));
-    assert_eq!(said(&mut house), ["false\ttrue"]);
+    assert_eq!(house.says(Event::Ready), ["false\ttrue"]);
 }
 
 #[test]
 fn news_lines_and_the_end_are_wishes_to_the_process_that_it_runs_in() {
     let mut house = body("wrap.notify('up')\nwrap.notify('sh\\27op', 'a\\nb')\nwrap.send('rs')\nwrap.stop()");
-    assert_eq!(said(&mut house), Vec::<String>::new());
+    assert_eq!(house.says(Event::Ready), Vec::<String>::new());
     let news = |title: &str, text: &str| Wish::Notify { title: title.into(), text: text.into() };
     assert_eq!(house.wished(), [news("shop", "up"), news("shop", "a b"), Wish::Send("rs".into()), Wish::Stop]);
     for (event, line, why) in [
@@ -230,7 +220,7 @@ fn files_are_written_whole_or_added_to_and_nothing_but_files() {
         print(select(2, pcall(wrap.fs.write, "big", string.rep("x", 2e6))))
         "#,
     );
-    let said = said(&mut house);
+    let said = house.says(Event::Ready);
     assert_eq!(said[..2], ["one two ", "x"]);
     assert!(said[2..].iter().all(|line| line.contains("cannot write `")), "{said:?}");
     assert!(!house.dir.path().join("big").exists());

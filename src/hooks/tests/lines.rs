@@ -92,9 +92,15 @@ fn more_than_can_be_looked_at_is_passed_over_in_no_time() {
     }
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(3), "100 MB took {took:?}");
+    // In the next second it is looked again, and what was passed over is told; a long line is looked at in front only.
+    std::thread::sleep(Duration::from_millis(1050));
+    watch.feed(Stream::Out, b"needle");
     watch.feed(Stream::Out, &vec![b'y'; 100_000]);
-    watch.feed(Stream::Out, b"needle\n");
-    ended(&mut house);
+    watch.feed(Stream::Out, b"\n");
+    let said = ended(&mut house);
+    let (length, missed) = said[0].trim_start_matches("hook h: ").split_once('\t').expect("two");
+    let missed: u32 = missed.parse().expect("a number");
+    assert!(length == "4096" && (1_000_000..2_000_000).contains(&missed), "{said:?}");
 }
 
 #[test]

@@ -68,6 +68,16 @@ impl House {
         self.fire(Event::Start, json!({}))
     }
 
+    /// What the handlers of `h.lua` say at an event of an instance that runs in this house's directory.
+    fn says(&mut self, event: Event) -> Vec<String> {
+        let here = self.dir.path().to_owned();
+        let instance = json!({
+            "cwd": here, "instanceId": "0198", "projectName": "shop", "projectRoot": here, "mode": "terminal"
+        });
+        self.fire(event, instance);
+        self.said().into_iter().map(|line| line.trim_start_matches("hook h: ").to_owned()).collect()
+    }
+
     /// What was said since the last look.
     fn said(&self) -> Vec<String> {
         std::mem::take(&mut *self.said.lock().expect("no panic"))

@@ -1,14 +1,11 @@
 //! What `wrap list` says, and waiting until it says something else.
 
-use super::{DEADLINE, RECHECK, Sandbox};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::OwnedFd;
-use rustix::fs::inotify;
+use super::changes::Changes;
+use super::{DEADLINE, Sandbox};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Instant;
 
 /// One element of `wrap list -f json`.
@@ -74,7 +71,7 @@ impl Sandbox {
     #[track_caller]
     pub fn wait_instances<T>(&self, what: &str, mut find: impl FnMut(&[Instance]) -> Option<T>) -> T {
         let deadline = Instant::now() + DEADLINE;
-        let mut changes = Changes::of(self.wrap_dir());
+        let mut changes = Changes::of_registry(self.wrap_dir());
         loop {
             let list = self.instances();
             if let Some(found) = find(&list) {
@@ -114,37 +111,10 @@ impl Sandbox {
     #[track_caller]
     pub fn wait_no_entry(&self) {
         let deadline = Instant::now() + DEADLINE;
-        let mut changes = Changes::of(self.wrap_dir());
+        let mut changes = Changes::of_registry(self.wrap_dir());
         while !self.entries().is_empty() {
             assert!(Instant::now() < deadline, "entries are left: {:?}", self.entries());
             changes.wait();
         }
-    }
-}
-
-/// Changes in the registry's directory and in its directory of entries.
-struct Changes {
-    fd: OwnedFd,
-}
-
-impl Changes {
-    fn of(wrap_dir: &Path) -> Self {
-        let fd = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).expect("inotify");
-        let flags = inotify::WatchFlags::CREATE
-            | inotify::WatchFlags::DELETE
-            | inotify::WatchFlags::MOVE
-            | inotify::WatchFlags::CLOSE_WRITE;
-        // The directory of entries may not be there yet; then its making is the first change.
-        for dir in [wrap_dir.to_owned(), wrap_dir.join("instances")] {
-            let _ = inotify::add_watch(&fd, dir, flags);
-        }
-        Self { fd }
-    }
-
-    fn wait(&mut self) {
-        let limit = Timespec::try_from(RECHECK).expect("a limit of milliseconds");
-        let _ = poll(&mut [PollFd::new(&self.fd, PollFlags::IN)], Some(&limit));
-        let mut events = [0_u8; 4096];
-        while rustix::io::read(&self.fd, &mut events).is_ok_and(|count| count > 0) {}
     }
 }

@@ -3,6 +3,7 @@
 
 mod browser;
 mod center;
+mod changes;
 mod ending;
 mod instances;
 mod launch;
