@@ -50,6 +50,16 @@ impl Error {
     }
 }
 
+/// How alike two words must be for one to be taken as a slip of the other (0 to 1, Jaro-Winkler): a swapped, missing or
+/// doubled letter, and not a word that means something else.
+const ALIKE: f64 = 0.8;
+
+/// The known word that a misspelt one is most like, for a "did you mean".
+pub fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let all = known.into_iter().map(|known| (strsim::jaro_winkler(word, known), known));
+    all.filter(|(alike, _)| *alike >= ALIKE).max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, known)| known)
+}
+
 /// The system's sentence without Rust's "(os error 2)" behind it, which tells a user nothing.
 pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();

@@ -35,17 +35,18 @@ pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn as_json(loaded: &Loaded) -> anyhow::Result<String> {
-    let one = |setting: config::Setting| {
+    let one = |setting: &config::Key| {
         let source = loaded.sources.get(setting.name);
         (setting.name.to_owned(), json!({ "value": setting.value(&loaded.config), "source": source }))
     };
-    let all: Map<String, Value> = config::settings().map(one).collect();
+    let all: Map<String, Value> = config::settings().iter().map(one).collect();
     Ok(serde_json::to_string_pretty(&all)? + "\n")
 }
 
 /// As a file would say it, with the source behind it.
 fn as_lines(loaded: &Loaded) -> anyhow::Result<String> {
     let lines: Vec<(String, &str)> = config::settings()
+        .iter()
         .map(|setting| {
             let value = match setting.value(&loaded.config) {
                 Value::Null => format!("# {}", setting.name),

@@ -2,13 +2,17 @@
 //! what cannot be used costs a warning, and the default stands.
 
 mod file;
+mod keys;
 #[cfg(test)]
 mod schema;
+mod shipped;
+mod values;
 
-pub use file::Who;
+pub use keys::{Key, Who};
+pub use shipped::{Named, OPTIONS, SHIPPED, Takes};
+pub use values::{ALIAS_TAKES, alias};
 
 use crate::paths;
-use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
@@ -55,81 +59,6 @@ pub struct Config {
     pub alias: Vec<(String, String)>,
     /// The directories below which every project's own hooks are run, absolute.
     pub trusted: Vec<PathBuf>,
-}
-
-/// What an alias is, completing "… is".
-pub const ALIAS_TAKES: &str = "a name of letters, digits, `-` and `_`, and one line of a command";
-
-/// An alias; `None` where the shells could not take it.
-pub fn alias(name: &str, command: &str) -> Option<(String, String)> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    let is_name = !name.is_empty() && !name.starts_with('-') && name.chars().all(plain);
-    let is_line = !command.trim().is_empty() && !command.contains(char::is_control);
-    (is_name && is_line).then(|| (name.to_owned(), command.to_owned()))
-}
-
-/// The hooks that ship with wrap, by name.
-pub const SHIPPED: [&str; 8] =
-    ["docker-cleanup", "dotenv", "free-port", "log-errors", "notify", "open-browser", "slack", "wait-for"];
-
-/// What an option of a shipped hook takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
-    /// A text.
-    Text,
-    /// A list of texts.
-    Texts,
-    /// A text, or a list of them.
-    TextOrTexts,
-    /// A number.
-    Number,
-    /// `true` or `false`.
-    Bool,
-}
-
-impl Takes {
-    /// In words, completing "is …".
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Text => "a text",
-            Self::Texts => "a list of texts",
-            Self::TextOrTexts => "a text or a list of texts",
-            Self::Number => "a number",
-            Self::Bool => "true or false",
-        }
-    }
-
-    fn fits(self, value: &Json) -> bool {
-        let texts = || value.as_array().is_some_and(|list| list.iter().all(Json::is_string));
-        match self {
-            Self::Text => value.is_string(),
-            Self::Texts => texts(),
-            Self::TextOrTexts => value.is_string() || texts(),
-            Self::Number => value.is_number(),
-            Self::Bool => value.is_boolean(),
-        }
-    }
-}
-
-/// The options of each of [`SHIPPED`], in its order.
-pub static OPTIONS: [&[(&str, Takes)]; SHIPPED.len()] = [
-    &[("args", Takes::Texts)],
-    &[("files", Takes::Texts), ("override", Takes::Bool)],
-    &[("port", Takes::Number)],
-    &[("pattern", Takes::Text), ("file", Takes::Text)],
-    &[("on", Takes::Texts)],
-    &[("path", Takes::Text)],
-    &[("url", Takes::Text), ("lines", Takes::Number)],
-    &[("target", Takes::TextOrTexts), ("seconds", Takes::Number), ("required", Takes::Bool)],
-];
-
-/// A hook that ships with wrap, and what it is told.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Named {
-    /// One of [`SHIPPED`].
-    pub name: String,
-    /// Its options, an object.
-    pub options: Json,
 }
 
 /// When the app counts as ready.
@@ -231,44 +160,20 @@ fn load_from(user: Option<&Path>, project: Option<&Path>, center: Option<&str>, 
     }
     // An empty variable is how people unset one for a single command.
     if let Some(value) = center.filter(|value| !value.is_empty()) {
-        if let Some(center) = file::center(value) {
+        if let Some(center) = values::center(value) {
             loaded.config.center = center;
             loaded.sources.insert("center", CENTER_VARIABLE.to_owned());
         } else {
-            let takes = file::CENTER_TAKES;
+            let takes = keys::CENTER_TAKES;
             loaded.warnings.push(format!("{CENTER_VARIABLE} must be {takes}; it is ignored"));
         }
     }
     loaded
 }
 
-/// A setting that there is.
-#[derive(Debug, Clone, Copy)]
-pub struct Setting {
-    /// Its key in a file.
-    pub name: &'static str,
-    /// Who may set it.
-    pub who: Who,
-    /// What it takes, completing "must be …".
-    pub takes: &'static str,
-    /// What it is for, as a sentence.
-    pub about: &'static str,
-    show: fn(&Config) -> Json,
-}
-
-impl Setting {
-    /// What is in force, as a file would say it; null where there is nothing.
-    pub fn value(&self, config: &Config) -> Json {
-        (self.show)(config)
-    }
-}
-
 /// All settings, in the order of the documentation.
-pub fn settings() -> impl Iterator<Item = Setting> {
-    file::KEYS.iter().map(|key| {
-        let (name, who, takes, about) = (key.name, key.who, key.takes, key.about);
-        Setting { name, who, takes, about, show: key.show }
-    })
+pub fn settings() -> &'static [Key] {
+    keys::KEYS
 }
 
 /// Whether the text of a project's file sets anything that only a trusted one may. One that cannot be read sets nothing.

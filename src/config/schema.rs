@@ -113,7 +113,7 @@ fn schema<T: JsonSchema>() -> String {
         SchemaSettings::draft07().with(|it| it.inline_subschemas = true).into_generator().into_root_schema_for::<T>();
     let properties = schema.ensure_object().get_mut("properties").and_then(|it| it.as_object_mut()).expect("an object");
     for (name, property) in properties {
-        let setting = settings().find(|setting| setting.name == name).expect("a setting");
+        let setting = settings().iter().find(|setting| setting.name == name).expect("a setting");
         property["description"] = json!(format!("{} It takes {}.", setting.about, setting.takes));
     }
     let mut schema = serde_json::to_value(&schema).expect("json");
@@ -160,7 +160,8 @@ fn the_schemas_are_those_of_the_settings() {
         let schema: serde_json::Value = serde_json::from_str(&text).expect("json");
         let mut found: Vec<&str> =
             schema["properties"].as_object().expect("an object").keys().map(String::as_str).collect();
-        let mut expected: Vec<&str> = settings().filter(|one| has.contains(&one.who)).map(|one| one.name).collect();
+        let mut expected: Vec<&str> =
+            settings().iter().filter(|one| has.contains(&one.who)).map(|one| one.name).collect();
         found.sort_unstable();
         expected.sort_unstable();
         assert_eq!(found, expected, "{file}");

@@ -121,10 +121,10 @@ impl FromStr for Event {
         if let Some(event) = Self::ALL.into_iter().find(|event| event.as_str() == word) {
             return Ok(event);
         }
-        // Half alike catches a swapped, missing or doubled letter and not a word that means something else.
-        let nearest = Self::ALL.map(Self::as_str).into_iter().find(|known| strsim::jaro(known, word) > 0.8);
         let known = Self::ALL.map(Self::as_str).join("`, `");
-        let hint = nearest.map(|known| format!("did you mean `{known}`? ")).unwrap_or_default();
+        let hint = crate::error::meant(word, Self::ALL.map(Self::as_str))
+            .map(|known| format!("did you mean `{known}`? "))
+            .unwrap_or_default();
         Err(format!("unknown event `{}`: {hint}the events are `{known}`", text::visible(word)))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::human::{Screen, painted};
 use super::{Shown, duration, visible};
+use crate::error::meant;
 use std::cmp::Ordering;
 use std::str::FromStr;
 use unicode_width::UnicodeWidthStr as _;
@@ -106,16 +107,13 @@ impl FromStr for Column {
     fn from_str(name: &str) -> Result<Self, String> {
         let known = Self::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, column)| column);
         known.ok_or_else(|| {
-            let nearest =
-                Self::ALL.into_iter().map(|(known, _)| known).find(|known| strsim::jaro_winkler(known, name) > ALIKE);
-            let hint = nearest.map(|known| format!("did you mean `{known}`? ")).unwrap_or_default();
+            let hint = meant(name, Self::ALL.map(|(known, _)| known))
+                .map(|known| format!("did you mean `{known}`? "))
+                .unwrap_or_default();
             format!("{hint}the columns are {}", Self::ALL.map(|(known, _)| known).join(", "))
         })
     }
 }
-
-/// How alike a slip and the word that was meant are (0 to 1, Jaro-Winkler).
-const ALIKE: f64 = 0.8;
 
 /// Which instances are wanted: `COLUMN=TEXT` is what it says, `COLUMN~TEXT` what has it in it; in capitals or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
