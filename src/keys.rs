@@ -56,6 +56,11 @@ const NAMED: [(&str, Key); 36] = [
 ];
 
 impl Key {
+    /// The names of the keys that have one.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMED.into_iter().map(|(name, _)| name)
+    }
+
     /// The key of this name: `enter`, `up`, `f5`, `ctrl-c` (also `c-c` and `^C`), `alt-x`, or a single character.
     pub fn named(name: &str) -> Option<Self> {
         let lower = name.to_ascii_lowercase();

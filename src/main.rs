@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Verb::Doctor(args) => cmd::doctor::run(&args),
         Verb::Init(args) => cmd::init::run(&args),
         Verb::Completions { shell } => cmd::completions::run(shell),
+        Verb::Complete(args) => cmd::complete::run(&args),
         Verb::Help { verb } => cmd::help::run(verb.as_deref()),
     };
     result.unwrap_or_else(|error| {

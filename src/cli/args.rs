@@ -19,27 +19,30 @@ pub struct RunArgs {
     /// Leave it running in the background and return
     #[arg(short, long)]
     pub detach: bool,
-    /// With --detach: wait until it is ready, SECONDS at most (ready_timeout without)
+    /// With --detach: wait until it is ready, SECONDS at most
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, value_parser = seconds)]
     pub wait: Option<Option<Duration>>,
-    /// Print the instance of this command that is running and healthy, or start one detached and wait for it
+    /// Print the one that runs, or start one, detached
     #[arg(long)]
     pub ensure: bool,
     /// With --detach: the size of its terminal
-    #[arg(long, value_name = "ROWSxCOLUMNS", value_parser = size)]
+    #[arg(long, value_name = "ROWSxCOLUMNS", value_parser = size, hide_short_help = true)]
     pub size: Option<Size>,
     /// With --detach: print what was started as JSON
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub json: bool,
     /// Under a terminal of its own also where there is none
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub pty: bool,
     /// Run in DIR
     #[arg(short = 'C', value_name = "DIR")]
     pub directory: Option<PathBuf>,
     /// The port that it will answer on, where wrap cannot find out
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), hide_short_help = true)]
     pub port: Option<u16>,
+    /// Say a line at the start, and one at the end
+    #[arg(short, long)]
+    pub verbose: bool,
     /// The command and its arguments, passed on untouched
     #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     pub command: Vec<OsString>,
@@ -226,7 +229,7 @@ pub struct LogsArgs {
     /// Whose: an id, a short id, a name, :PORT or a pid
     #[arg(value_name = "TARGET")]
     pub target: String,
-    /// Go on with what is printed, until the instance has ended
+    /// Go on with what is printed, until it has ended
     #[arg(short, long)]
     pub follow: bool,
     /// Only the last N lines
@@ -238,13 +241,13 @@ pub struct LogsArgs {
     /// Only what was printed until then
     #[arg(long, value_name = "WHEN", conflicts_with = "follow")]
     pub until: Option<String>,
-    /// Only lines that the regular expression RE matches, without their colours
+    /// Only lines that RE matches, without their colours
     #[arg(long, value_name = "RE")]
     pub grep: Option<String>,
-    /// Only what was printed to this stream; a terminal has only one, out
+    /// Only this stream; a terminal has only one, out
     #[arg(long, value_enum, value_name = "STREAM")]
     pub stream: Option<Output>,
-    /// The bytes as they were printed, with all control sequences
+    /// The bytes as they were printed, with everything
     #[arg(long, conflicts_with_all = ["plain", "json"])]
     pub raw: bool,
     /// The text alone, on a terminal too
@@ -354,12 +357,36 @@ pub struct TestArgs {
 
 /// Options of `init`.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // one per option, all independent
 pub struct InitArgs {
     /// The shell
-    pub shell: Shell,
+    #[arg(value_name = "SHELL", required_unless_present_any = ["install", "uninstall"])]
+    pub shell: Option<Shell>,
     /// One more alias, or another in the place of a configured one; may be given again
     #[arg(long, value_name = "NAME=COMMAND", value_parser = alias)]
     pub alias: Vec<(String, String)>,
+    /// Put completions and manual pages where shells and man find them
+    #[arg(long, conflicts_with_all = ["shell", "alias"])]
+    pub install: bool,
+    /// Take them away again
+    #[arg(long, conflicts_with_all = ["shell", "alias", "install"])]
+    pub uninstall: bool,
+    /// For you, in your home (where nothing else is said)
+    #[arg(long)]
+    pub user: bool,
+    /// For everybody, below /usr/local
+    #[arg(long, conflicts_with_all = ["user", "shell"])]
+    pub system: bool,
+}
+
+/// What a completion script asks.
+#[derive(Debug, Args)]
+pub struct CompleteArgs {
+    /// Which of the words is to be completed; the first, `wrap` itself, is 0.
+    pub at: usize,
+    /// The words of the line, as far as they were typed.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<OsString>,
 }
 
 /// Options of `doctor`.
@@ -436,11 +463,13 @@ pub enum Format {
     Md,
 }
 
-/// Shells that completions are made for.
+/// Shells that there are completions for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[allow(missing_docs)]
 pub enum Shell {
     Bash,
     Zsh,
     Fish,
+    Nu,
+    Pwsh,
 }

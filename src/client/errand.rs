@@ -22,6 +22,8 @@ pub struct Plan {
     pub port: Option<u16>,
     /// `--detach`: leave it running and return.
     pub detach: Option<Detach>,
+    /// `--verbose`: a line at the start and one at the end.
+    pub verbose: bool,
     /// Held until the run is registered, where somebody has to know by then that it is there.
     pub lock: RefCell<Option<File>>,
     /// `--pty`: under a PTY also where the streams are no terminals.

@@ -5,6 +5,7 @@ use crate::registry::entry::Mode;
 use crate::sys::{inherited, memory, signal};
 use crate::wire::{Decoder, Ended, Failed, Frame, Kind, Notification, Stream};
 use std::io;
+use std::time::Instant;
 
 impl Client {
     /// Reads what the keeper says. `Some` once there is nothing more to come.
@@ -42,9 +43,11 @@ impl Client {
             Kind::ErrorOutput => self.outputs.write(Stream::Err, frame.payload),
             Kind::Started => {
                 self.started = frame.json().ok();
+                self.started_at = Some(Instant::now());
                 self.let_go_of_streams();
                 self.detach_keys.set(self.started.as_ref().and_then(|started| started.detach_keys));
                 self.wait_for_start();
+                self.say_started();
                 memory::let_go_of_code();
             }
             Kind::IsReady => return self.is_ready(frame.json().ok()?),

@@ -3,8 +3,9 @@
 use super::{Client, Detach, Errand, Outcome, tell};
 use crate::files;
 use crate::log::lines::{overwritten, plain, safe};
-use crate::registry::entry::SHORT_ID;
+use crate::registry::entry::{Mode, SHORT_ID};
 use crate::render::announcement::Announcement;
+use crate::render::duration;
 use crate::sys::signal;
 use crate::wire::{Ended, Kind, Place, Started};
 use serde_json::json;
@@ -88,8 +89,19 @@ impl Client {
             Ended::Signal(number) => format!("was ended by {}", signal::name(number)),
         };
         match &self.errand {
+            Errand::Run(plan) if plan.verbose => {
+                let ran = self.started_at.map_or(0, |at| at.elapsed().as_millis() as u64);
+                let line = format!("{} {how} after {}", self.called(), duration(ran));
+                match self.mode {
+                    // Standard error may be relayed: there it takes its turn.
+                    Mode::Pipe | Mode::Adopted => self.say(&line),
+                    Mode::Terminal => self.farewell = Some(Farewell::BehindItsOutput(line)),
+                }
+            }
             Errand::Run(_) => {}
-            Errand::Visit(visit) => self.farewell = Some(format!("`{}` {how}", visit.name)),
+            Errand::Visit(visit) => {
+                self.farewell = Some(Farewell::InMidLine(format!("`{}` {how}", visit.name)));
+            }
             Errand::Leave(_, Detach { json: true, .. }) => {
                 let (code, number) = match ended {
                     Ended::Code(code) => (Some(code), None),
@@ -128,22 +140,45 @@ impl Client {
         if let Some(started) = &self.started {
             let short = short_id(started);
             let name = files::printable(&started.name, NAME_CHARS);
-            self.farewell =
-                Some(format!("detached from `{name}`, which runs on; `wrap attach {short}` comes back to it"));
+            let line = format!("detached from `{name}`, which runs on; `wrap attach {short}` comes back to it");
+            self.farewell = Some(Farewell::InMidLine(line));
         }
     }
 
     /// The last line of ours, on a terminal that is the shell's again.
     pub(super) fn say_farewell(&mut self) {
-        if let Some(line) = self.farewell.take() {
-            if self.terminal.is_some() {
-                // The command may have left the cursor anywhere in a line.
-                let _ = writeln!(io::stderr(), "\r");
-            }
-            self.give_terminal_back();
-            tell::tell(&line);
+        let Some(farewell) = self.farewell.take() else { return };
+        if self.terminal.is_some() && matches!(farewell, Farewell::InMidLine(_)) {
+            let _ = writeln!(io::stderr(), "\r");
+        }
+        self.give_terminal_back();
+        let (Farewell::InMidLine(line) | Farewell::BehindItsOutput(line)) = farewell;
+        tell::tell(&line);
+    }
+
+    /// With `--verbose`, what was started.
+    pub(super) fn say_started(&mut self) {
+        if matches!(&self.errand, Errand::Run(plan) if plan.verbose) {
+            let line = format!("started {}", self.called());
+            self.say(&line);
         }
     }
+
+    /// Name and short id, as the verbs print them.
+    fn called(&self) -> String {
+        self.started.as_ref().map_or_else(
+            || self.errand.name(),
+            |started| format!("`{}` ({})", files::printable(&started.name, NAME_CHARS), short_id(started)),
+        )
+    }
+}
+
+/// A last line.
+pub(super) enum Farewell {
+    /// The command may have left the cursor anywhere in a line.
+    InMidLine(String),
+    /// It has ended, and what it left is where a prompt would be, too.
+    BehindItsOutput(String),
 }
 
 fn short_id(started: &Started) -> &str {

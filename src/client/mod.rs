@@ -24,6 +24,7 @@ use crate::sys::signal::{Received, Signals};
 use crate::wire::{Decoder, INPUT_WINDOW, Kind, Outbox, Place, REPORT_STEP, Started, Stream, report};
 use detach_keys::DetachKeys;
 use errand::Errand;
+use leave::Farewell;
 use outputs::Outputs;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, OwnedFd, RawFd};
@@ -82,6 +83,8 @@ struct Client {
     /// Input bytes sent and not yet accepted.
     under_way: usize,
     started: Option<Started>,
+    /// When it was.
+    started_at: Option<Instant>,
     /// Where it answers, once it is ready.
     place: Option<Place>,
     /// What it said last before it ended, for one that leaves.
@@ -93,8 +96,8 @@ struct Client {
     asked: Option<u8>,
     /// How it ended, once it has; what is still to be written is written first.
     ended: Option<Outcome>,
-    /// A line for the user who has detached, once the terminal is his again.
-    farewell: Option<String>,
+    /// A last line for the user, once the terminal is his again.
+    farewell: Option<Farewell>,
 }
 
 impl Client {
@@ -114,6 +117,7 @@ impl Client {
             inherited: Vec::new(),
             under_way: 0,
             started: None,
+            started_at: None,
             place: None,
             last_words: Vec::new(),
             detach_keys: DetachKeys::default(),

@@ -1,7 +1,7 @@
 //! The keeper died: we are the next parent of everything it had started (a subreaper), and finish it.
 
 use super::tell::tell;
-use super::{Client, Errand, Outcome, Plan, launch};
+use super::{Client, Errand, Farewell, Outcome, Plan, launch};
 use crate::end::{self, Ending};
 use crate::registry::INSTANCE_VARIABLE;
 use crate::registry::history::{End, History, since_start};
@@ -29,7 +29,8 @@ impl Client {
                 return Outcome::Exit(1);
             }
             Errand::Visit(visit) => {
-                self.farewell = Some(format!("the keeper of `{}` ({}) is gone", visit.name, visit.short_id));
+                self.farewell =
+                    Some(Farewell::InMidLine(format!("the keeper of `{}` ({}) is gone", visit.name, visit.short_id)));
                 return Outcome::Exit(1);
             }
         };

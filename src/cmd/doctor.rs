@@ -1,7 +1,7 @@
 //! `wrap doctor`: looks at everything that wrap stands on, and says of what is odd how it is mended. It changes nothing.
 
-use super::print;
-use crate::cli::DoctorArgs;
+use super::{install, print};
+use crate::cli::{DoctorArgs, Shell};
 use crate::error::reason;
 use crate::hooks::{Hooks, inspect, trust};
 use crate::ping;
@@ -93,6 +93,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         ("center", center()),
         ("terminal", terminal()),
         ("shell", shell()),
+        ("manual", manual()),
     ];
     let checks: Vec<Check> = found
         .into_iter()
@@ -353,26 +354,28 @@ fn shell() -> Finding {
     let name = Path::new(&shell).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let Some(home) = paths::home() else { return well(name) };
     let config = std::env::var_os("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from);
-    let data = std::env::var_os("XDG_DATA_HOME").map_or_else(|| home.join(".local/share"), PathBuf::from);
     let zsh = std::env::var_os("ZDOTDIR").map_or_else(|| home.clone(), PathBuf::from);
-    let (rc, line, file) = match name.as_str() {
-        "bash" => {
-            (home.join(".bashrc"), "eval \"$(wrap init bash)\"", Some(data.join("bash-completion/completions/wrap")))
-        }
-        "zsh" => (zsh.join(".zshrc"), "eval \"$(wrap init zsh)\"", None),
-        "fish" => (
-            config.join("fish/config.fish"),
-            "wrap init fish | source",
-            Some(config.join("fish/completions/wrap.fish")),
-        ),
+    let (shell, rc, line) = match name.as_str() {
+        "bash" => (Shell::Bash, home.join(".bashrc"), "eval \"$(wrap init bash)\""),
+        "zsh" => (Shell::Zsh, zsh.join(".zshrc"), "eval \"$(wrap init zsh)\""),
+        "fish" => (Shell::Fish, config.join("fish/config.fish"), "wrap init fish | source"),
         _ => return well(if name.is_empty() { "SHELL is not set".to_owned() } else { name }),
     };
     let text = files::read_bounded(&rc, files::MANIFEST_BYTES).ok().flatten().unwrap_or_default();
     if text.contains("wrap init") {
         return well(format!("{name}, by `{}`", rc.display()));
     }
-    if file.is_some_and(|file| file.exists()) {
+    if install::has_completions(shell) {
         return well(format!("{name}, with completions"));
     }
     note(format!("{name} knows nothing of wrap"), format!("put `{line}` into `{}`", rc.display()))
+}
+
+/// Whether `man wrap` answers.
+fn manual() -> Finding {
+    match install::manual() {
+        install::Manual::Found(path) => well(format!("`{path}`")),
+        install::Manual::NoMan => well("there is no man(1); `wrap help` says the same"),
+        install::Manual::NotFound => note("`man wrap` finds nothing", "wrap init --install"),
+    }
 }

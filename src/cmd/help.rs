@@ -1,13 +1,12 @@
 //! `wrap help`: the help, or that of a verb.
 
 use super::USAGE;
-use crate::cli::{Cli, similar_verb};
-use clap::CommandFactory;
+use crate::cli::{definition, similar_verb};
 use std::process::ExitCode;
 
 /// Prints it.
 pub fn run(verb: Option<&str>) -> anyhow::Result<ExitCode> {
-    let mut cli = Cli::command();
+    let mut cli = definition();
     cli.build();
     let Some(verb) = verb else {
         cli.print_long_help()?;

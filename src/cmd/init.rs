@@ -1,7 +1,7 @@
 //! `wrap init`: what a shell's rc file evaluates: the completions, the aliases of the configuration, and one of `wrap`
 //! itself, behind which other aliases still expand.
 
-use super::{completions, print};
+use super::{completions, install, print};
 use crate::cli::{InitArgs, Shell};
 use crate::config;
 use crate::files::printable;
@@ -16,33 +16,48 @@ const BUILTINS: [&str; 44] = [
     "umask", "unset", "wait", "while",
 ];
 
-/// Prints it. What cannot be an alias costs a line on standard error and nothing else: a shell is to start.
+/// Prints it, or puts things in their places.
 pub fn run(args: &InitArgs) -> anyhow::Result<ExitCode> {
+    match args.shell {
+        Some(shell) => script(shell, &args.alias),
+        None => install::run(args),
+    }
+}
+
+/// What cannot be an alias costs a line on standard error and nothing else: a shell is to start.
+fn script(shell: Shell, more: &[(String, String)]) -> anyhow::Result<ExitCode> {
     let loaded = config::load(None, config::NOT_TRUSTED);
     for warning in &loaded.warnings {
         eprintln!("wrap: {warning}");
     }
     let mut aliases = loaded.config.alias;
-    for alias in &args.alias {
+    for alias in more {
         aliases.retain(|(name, _)| *name != alias.0);
         aliases.push(alias.clone());
     }
     let mut text = String::new();
-    if args.shell != Shell::Fish {
+    if matches!(shell, Shell::Bash | Shell::Zsh) {
         // A trailing space: the next word is looked up as an alias, too (bash(1), ALIASES; zshmisc(1), ALIASING).
         text.push_str("alias wrap='wrap '\n");
     }
+    let mut made = Vec::new();
     for (name, command) in &aliases {
-        match hidden_by(name) {
-            Some(why) => eprintln!("wrap: alias `{}` is not made: {why}", printable(name, 100)),
-            None => text.push_str(&alias(args.shell, name, command)),
+        if let Some(why) = hidden_by(name) {
+            eprintln!("wrap: alias `{}` is not made: {why}", printable(name, 100));
+            continue;
         }
+        text.push_str(&alias(shell, name, command));
+        made.push(name.as_str());
     }
-    let completions = String::from_utf8_lossy(&completions::generate(args.shell)).into_owned();
-    match args.shell {
+    let completions = completions::script(shell);
+    match shell {
         // Before compinit there is nothing to tell it to.
-        Shell::Zsh => text.extend(["if (( $+functions[compdef] )); then\n", &completions, "\nfi\n"]),
-        Shell::Bash | Shell::Fish => text.push_str(&completions),
+        Shell::Zsh => text.extend(["if (( $+functions[compdef] )); then\n", completions, "\nfi\n"]),
+        _ => text.push_str(completions),
+    }
+    if shell == Shell::Bash && !made.is_empty() {
+        // The other shells see through an alias themselves.
+        text.extend(["complete -F _wrap_alias ", &made.join(" "), "\n"]);
     }
     print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -65,13 +80,12 @@ fn on_path(name: &str) -> Option<PathBuf> {
 /// The words that follow are the command's, as with any alias.
 fn alias(shell: Shell, name: &str, command: &str) -> String {
     let words = format!("wrap {command}");
-    let quoted = match shell {
-        Shell::Fish => words.replace('\\', "\\\\").replace('\'', "\\'"),
-        Shell::Bash | Shell::Zsh => words.replace('\'', "'\\''"),
-    };
     match shell {
-        Shell::Fish => format!("alias {name} '{quoted}'\n"),
-        Shell::Bash | Shell::Zsh => format!("alias {name}='{quoted}'\n"),
+        Shell::Bash | Shell::Zsh => format!("alias {name}='{}'\n", words.replace('\'', "'\\''")),
+        Shell::Fish => format!("alias {name} '{}'\n", words.replace('\\', "\\\\").replace('\'', "\\'")),
+        // nushell has a `wrap` of its own, which makes tables.
+        Shell::Nu => format!("alias {name} = ^{words}\n"),
+        Shell::Pwsh => format!("function global:{name} {{ {words} @args }}\n"),
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) fn text(args: &ListArgs) -> String {
         return columns::list(&all, &args.output, human::Screen::of_stdout(), now);
     }
     match if args.json { Format::Json } else { args.format } {
-        Format::Human => human::list(&all, hidden, human::Screen::of_stdout()),
+        Format::Human => human::list(&all, hidden, human::Screen::of_stdout(), now),
         Format::Json => json::list(&all, now),
         Format::Logfmt => logfmt::list(&all, now),
         Format::Md => markdown::list(&all),

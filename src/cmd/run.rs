@@ -2,14 +2,13 @@
 
 use super::USAGE;
 use super::ensure::{self, There};
-use crate::cli::{Cli, RunArgs, similar_verb};
+use crate::cli::{RunArgs, definition, similar_verb};
 use crate::client::{self, Detach, Outcome, Plan};
 use crate::error::Error;
 use crate::keeper;
 use crate::project::{self, Candidate, DevCommand};
 use crate::sys::process;
 use anyhow::Context;
-use clap::CommandFactory;
 use std::cell::RefCell;
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -55,6 +54,7 @@ pub fn plan(args: &RunArgs, command: Vec<OsString>, lock: Option<File>) -> Plan 
         detach: (args.detach || args.ensure).then_some(detach),
         lock: RefCell::new(lock),
         pty: args.pty,
+        verbose: args.verbose,
         keeper: keeper::run,
         suggest,
     }
@@ -84,7 +84,7 @@ fn own_command() -> anyhow::Result<Option<Candidate>> {
         DevCommand::Found(candidate) => Ok(Some(candidate)),
         DevCommand::Several(candidates) => ask(&candidates),
         DevCommand::Nothing => {
-            eprintln!("{}", Cli::command().render_help());
+            eprintln!("{}", definition().render_help());
             eprintln!("wrap: no dev command in `{}`; name one: wrap COMMAND...", cwd.display());
             Ok(None)
         }

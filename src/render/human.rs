@@ -56,14 +56,13 @@ fn wants_colour(terminal: bool, variable: impl Fn(&str) -> Option<String>) -> bo
     terminal && set("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// A line for each: when it was started, name@port, the command, the URL, its short id, and its status where that
-/// is not `healthy`. On a terminal a last line tells of the `hidden` ones.
-pub fn list(instances: &[Shown], hidden: usize, screen: Screen) -> String {
+/// A line for each: when it was started (on a terminal: how long ago), name@port, the command, the URL, its short id, and
+/// its status where that is not `healthy`. On a terminal a last line tells of the `hidden` ones.
+pub fn list(instances: &[Shown], hidden: usize, screen: Screen, now_ms: u64) -> String {
     let mut rows: Vec<Row> = instances.iter().map(Row::new).collect();
     if screen.terminal {
-        let today = jiff::Zoned::now().strftime("%Y-%m-%d").to_string();
         for (row, shown) in rows.iter_mut().zip(instances) {
-            row.started = shown.started_short(&today);
+            row.started = shown.started_ago(now_ms);
             row.name = cut(&row.name, LONGEST_NAME);
         }
     }
@@ -170,40 +169,43 @@ mod tests {
     use super::super::tests::{shown, stopped};
     use super::*;
 
+    /// Ten minutes after those of the tests were started.
+    const NOW: u64 = 1_767_323_045_678 + 600_000;
     const PIPE: Screen = Screen { terminal: false, colour: false, width: None };
 
     #[test]
     fn columns_are_aligned_by_what_they_take_on_the_screen() {
         let mut ill = shown("日本", "cargo run", None);
         ill.status = Status::Unresponsive;
-        let text = list(&[shown("web", "npm run dev\n", Some(3000)), ill], 1, PIPE);
+        let text = list(&[shown("web", "npm run dev\n", Some(3000)), ill], 1, PIPE, NOW);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 2, "{text}");
         assert!(lines[0].ends_with("  web@3000  npm run dev\\n  http://localhost:3000/  abc123"), "{text}");
         assert!(lines[1].contains("  日本      cargo run      "), "{text}");
         assert!(lines[1].ends_with("  abc123  unresponsive") && !text.contains('\x1b'), "{text}");
-        assert_eq!(list(&[], 0, PIPE), "");
+        assert_eq!(list(&[], 0, PIPE, NOW), "");
     }
 
     #[test]
     fn a_terminal_gets_colours_a_cut_command_and_a_word_about_the_rest() {
         let screen = Screen { terminal: true, colour: false, width: Some(80) };
         let instance = shown("web", &"long ".repeat(50), Some(3000));
-        let text = list(std::slice::from_ref(&instance), 2, screen);
+        let text = list(std::slice::from_ref(&instance), 2, screen, NOW);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0].width(), 80, "{text}");
+        assert!(lines[0].starts_with("10 min ago  web@3000"), "{text}");
         assert!(lines[0].contains("long …  http") || lines[0].contains("…  http"), "{text}");
         assert_eq!(lines[1], "2 more are not healthy; `wrap list --all` shows them");
-        let text = list(&[instance], 0, Screen { colour: true, ..screen });
+        let text = list(&[instance], 0, Screen { colour: true, ..screen }, NOW);
         assert!(text.contains("\x1b[1mweb@3000\x1b[0m") && text.lines().count() == 1, "{text:?}");
-        assert!(list(&[], 0, screen).starts_with("nothing is running"));
+        assert!(list(&[], 0, screen, NOW).starts_with("nothing is running"));
     }
 
     #[test]
     fn the_ended_have_their_end_in_the_last_column() {
         let mut stale = shown("web", "npm run dev", Some(3000));
         stale.changed = vec!["/p/package.json#dev".into()];
-        let text = list(&[stale, stopped("web", Some(1))], 0, PIPE);
+        let text = list(&[stale, stopped("web", Some(1))], 0, PIPE, NOW);
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].ends_with("  abc123  healthy, restart needed"), "{text}");
         assert!(lines[1].ends_with("  abc123  stopped, exit 1 after 2 m 5 s"), "{text}");

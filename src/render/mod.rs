@@ -62,13 +62,14 @@ impl Shown {
         restarted.map_or_else(|| local(&self.entry.start_time), |time| local(&time.to_string()))
     }
 
-    /// The same for a line of a terminal: without the date where that is today's, without the seconds where it is not.
-    fn started_short(&self, today: &str) -> String {
-        let started = self.started();
-        match started.split_once(' ') {
-            Some((date, time)) if date == today => time.to_owned(),
-            Some((date, time)) if date.len() == 10 && time.len() == 8 => format!("{} {}", &date[5..], &time[..5]),
-            _ => started,
+    /// How long ago that is, for a glance.
+    fn started_ago(&self, now_ms: u64) -> String {
+        let minutes = since_start(&self.entry, now_ms).as_secs() / 60;
+        match (minutes / (24 * 60), minutes / 60) {
+            (0, 0) if minutes == 0 => "just now".to_owned(),
+            (0, 0) => format!("{minutes} min ago"),
+            (0, hours) => format!("{hours} h ago"),
+            (days, _) => format!("{days} d ago"),
         }
     }
 
@@ -185,6 +186,18 @@ pub(crate) mod tests {
             ..End::default()
         };
         Past { end, entry: shown(name, "npm run dev", Some(3000)).entry }.into()
+    }
+
+    #[test]
+    fn an_age_is_for_a_glance() {
+        const START: u64 = 1_767_323_045_678;
+        let one = shown("web", "x", None);
+        for (seconds, expected) in
+            [(0, "just now"), (59, "just now"), (60, "1 min ago"), (7199, "1 h ago"), (200_000, "2 d ago")]
+        {
+            assert_eq!(one.started_ago(START + seconds * 1000), expected);
+        }
+        assert_eq!(one.started_ago(0), "just now", "a clock that was set back");
     }
 
     #[test]

@@ -155,3 +155,33 @@ fn help_and_version_are_told() {
     let finished = sandbox.wrap(["--version"]).piped().expect_code(0);
     assert!(finished.out().contains(env!("CARGO_PKG_VERSION")), "{}", finished.out());
 }
+
+#[test]
+fn verbose_says_a_line_at_the_start_and_one_at_the_end_and_nothing_else() {
+    let sandbox = Sandbox::new();
+    let quiet = sandbox.wrap(["-n", "shop", "sh", "-c", "echo out; exit 3"]).piped().expect_code(3);
+    assert_eq!((quiet.out(), quiet.err()), ("out\n".into(), String::new()));
+    let said = sandbox.wrap(["-v", "-n", "shop", "sh", "-c", "echo out; exit 3"]).piped().expect_code(3);
+    assert_eq!(said.out(), "out\n");
+    let lines: Vec<String> = said.err().lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("wrap: started `shop` (") && lines[0].ends_with(')'), "{lines:?}");
+    assert!(lines[1].contains(") exited with 3 after ") && lines[1].ends_with('s'), "{lines:?}");
+    let terminal = sandbox.wrap(["-v", "-n", "shop", "sh", "-c", "echo out; kill -TERM $$"]).terminal();
+    terminal.wait_end();
+    let shown = terminal.shown();
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!((lines.len(), lines[1]), (3, "out"), "{shown}");
+    assert!(lines[2].contains("was ended by SIGTERM after "), "{shown}");
+}
+
+#[test]
+fn title_prompt_marks_and_directory_are_the_commands_alone() {
+    let sandbox = Sandbox::new();
+    // Window title, semantic prompt (133), current directory (7), and a bell as their end.
+    let own = "\x1b]0;theirs\x07\x1b]2;theirs\x1b\\\x1b]133;A\x07\x1b]7;file://here/\x07.";
+    sandbox.write("project/own", own);
+    let terminal = sandbox.wrap(["-n", "shop", "cat", "own"]).terminal();
+    terminal.wait_end();
+    assert_eq!(String::from_utf8_lossy(&terminal.output()), own);
+}

@@ -1,6 +1,9 @@
-//! `wrap init`: one line in the rc file of bash, zsh and fish.
+//! `wrap init`: one line in the rc file of bash, zsh and fish, and what it puts where shells and man(1) look.
 
 use crate::harness::{Sandbox, Terminal};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
 
 fn with_aliases() -> Sandbox {
     let sandbox = Sandbox::new();
@@ -81,4 +84,93 @@ fn what_cannot_be_an_alias_is_said_and_nothing_else_is_printed() {
         sandbox.wrap(["init", "bash", &format!("--alias={wrong}")]).piped().expect_code(2);
     }
     sandbox.wrap(["init", "tcsh"]).piped().expect_code(2);
+    sandbox.wrap(["init"]).piped().expect_code(2);
+}
+
+/// Every file below a directory, with what is in it.
+fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for path in fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push((path.clone(), fs::read(&path).expect("a file")));
+        }
+    }
+    found
+}
+
+#[test]
+fn what_is_installed_is_found_by_man_and_taken_away_without_a_trace() {
+    let sandbox = Sandbox::new();
+    let home = sandbox.root().join("home");
+    let bin = home.join(".cargo/bin");
+    fs::create_dir_all(&bin).expect("made");
+    fs::copy(env!("CARGO_BIN_EXE_wrap"), bin.join("wrap")).expect("copied");
+    sandbox.write("home/.local/share/fish/mine.txt", "mine");
+    let before = files(&home);
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("PATH"));
+    let wrap = |line: &str| sandbox.sh(&format!("wrap {line}")).env("PATH", &path);
+    let installed = wrap("init --install").piped().expect_code(0);
+    assert!(installed.out().contains("fish/vendor_completions.d"), "{}", installed.out());
+    let there = files(&home);
+    for name in ["man1/wrap.1", "man5/wrap.toml.5", "man7/wrap-hooks.7", "bash-completion/completions/wrap"] {
+        assert!(there.iter().any(|(path, _)| path.ends_with(name)), "{name}");
+    }
+    // A second time it is the same.
+    wrap("init --install").piped().expect_code(0);
+    assert_eq!(files(&home), there);
+    if which("man") {
+        let shown = sandbox.sh("man wrap | cat").env("PATH", &path).env("MANWIDTH", "80").piped().expect_code(0);
+        assert!(shown.out().contains("Everything  after  the first word") || shown.out().contains("COMMAND"));
+        assert!(!installed.out().contains("MANPATH"), "{}", installed.out());
+    }
+    assert_eq!(
+        wrap("init --uninstall").piped().expect_code(0).out(),
+        format!("removed {} files\n", there.len() - before.len())
+    );
+    assert_eq!(files(&home), before);
+    assert!(!home.join(".local/share/man").exists() && !home.join(".local/share/bash-completion").exists());
+    assert!(!home.join(".cargo/share").exists());
+    assert_eq!(wrap("init --uninstall").piped().expect_code(0).out(), "nothing was installed\n");
+}
+
+fn which(program: &str) -> bool {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).any(|dir| dir.join(program).exists())
+}
+
+#[test]
+fn what_is_somebody_elses_stays() {
+    let sandbox = Sandbox::new();
+    let share = sandbox.root().join("home/.local/share");
+    let theirs = sandbox.write("home/.local/share/bash-completion/completions/wrap", "# another wrap");
+    let secret = sandbox.write("home/secret", "mine");
+    fs::create_dir_all(share.join("man/man1")).expect("made");
+    symlink(&secret, share.join("man/man1/wrap.1")).expect("linked");
+    let installed = sandbox.wrap(["init", "--install"]).piped().expect_code(1);
+    assert!(installed.err().contains("completions/wrap`: there is one that is not wrap's"), "{}", installed.err());
+    assert!(installed.err().contains("man1/wrap.1`: there is one that is not wrap's"), "{}", installed.err());
+    assert!(share.join("man/man1/wrap-list.1").exists());
+    sandbox.wrap(["init", "--uninstall"]).piped().expect_code(0);
+    assert_eq!(fs::read_to_string(&theirs).expect("there"), "# another wrap");
+    assert_eq!(fs::read_to_string(&secret).expect("there"), "mine");
+    assert_eq!(files(&share).len(), 2, "{:?}", files(&share));
+}
+
+#[test]
+fn a_package_is_built_below_destdir() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.root().join("package");
+    let wrap = |what: &str| sandbox.wrap(["init", what, "--system"]).env("DESTDIR", &root).piped().expect_code(0);
+    wrap("--install");
+    let share = root.join("usr/local/share");
+    for name in ["man/man1/wrap.1", "zsh/site-functions/_wrap", "fish/vendor_completions.d/wrap.fish"] {
+        let mode = fs::metadata(share.join(name)).expect(name).permissions().mode();
+        assert_eq!(mode & 0o777, 0o644, "{name}");
+    }
+    wrap("--uninstall");
+    assert!(files(&root).is_empty());
+    sandbox.wrap(["init", "--install", "--user", "--system"]).piped().expect_code(2);
+    let nowhere = sandbox.wrap(["init", "--install"]).without_env("HOME").piped().expect_code(1);
+    assert!(nowhere.err().contains("there is no HOME"), "{}", nowhere.err());
 }

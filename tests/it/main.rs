@@ -7,6 +7,7 @@ mod center;
 mod center_guard;
 mod center_verbs;
 mod command_line;
+mod completions;
 mod doctor;
 mod faults;
 mod floors;
