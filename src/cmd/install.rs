@@ -173,13 +173,13 @@ pub fn manual() -> Manual {
     }
 }
 
-/// Whether the completions of a shell were installed, for this user or for all.
+/// Whether the completions of a shell were installed, for this user or for all, by `wrap init` or by a package.
 pub fn has_completions(shell: Shell) -> bool {
-    let places = [Some(Places::of_system()), Places::of_user().ok()];
-    SCRIPTS
-        .into_iter()
-        .filter(|(of, _)| *of == shell)
-        .any(|(_, path)| places.iter().flatten().any(|places| is_ours(&places.share.join(path)).unwrap_or(false)))
+    let shares =
+        [Some(Places::of_system().share), Places::of_user().ok().map(|own| own.share), Some("/usr/share".into())];
+    let paths = SCRIPTS.into_iter().chain([(Shell::Zsh, "zsh/vendor-completions/_wrap")]);
+    let paths: Vec<&str> = paths.filter(|(of, _)| *of == shell).map(|(_, path)| path).collect();
+    shares.iter().flatten().any(|share| paths.iter().any(|path| is_ours(&share.join(path)).unwrap_or(false)))
 }
 
 /// Whole or not at all, over an older one of ours; never over, or through, what is somebody else's.

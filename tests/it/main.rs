@@ -8,6 +8,7 @@ mod center_guard;
 mod center_verbs;
 mod command_line;
 mod completions;
+mod docs;
 mod doctor;
 mod faults;
 mod floors;

@@ -1,11 +1,14 @@
-//! What is made from other things and committed: the manual pages. `WRAP_BLESS=1 cargo test generated` writes them anew.
+//! What is made from other things and committed: the manual pages, and the README's table of verbs. `WRAP_BLESS=1 cargo test generated` writes them anew.
 
 mod man;
 
 use crate::harness::Sandbox;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use wrap::cli::definition;
+use wrap::cli::pages::GROUPS;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -51,6 +54,34 @@ fn completions_are_those_that_are_printed() {
 #[test]
 fn manual_pages_are_those_of_the_command_line_and_of_the_docs() {
     hold("man", &man::pages());
+}
+
+/// README.md lists the verbs as the help does.
+#[test]
+fn the_readme_has_every_verb() {
+    const MARKS: [&str; 2] = ["<!-- verbs: made by the test -->\n", "<!-- end of verbs -->"];
+    let mut command = definition();
+    command.build();
+    let mut table = "| | |\n|---|---|\n".to_owned();
+    for (heading, verbs) in GROUPS {
+        let _ = writeln!(table, "| **{heading}** | |");
+        for verb in *verbs {
+            let verb = command.find_subcommand_mut(verb).expect("a verb");
+            let usage = verb.render_usage().to_string().replace("Usage: ", "").replace('|', "\\|");
+            let usages: Vec<String> = usage.lines().map(|line| format!("`{}`", line.trim())).collect();
+            let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(table, "| {} | {about} |", usages.join("<br>"));
+        }
+    }
+    let path = root().join("README.md");
+    let readme = fs::read_to_string(&path).expect("the README");
+    let (before, rest) = readme.split_once(MARKS[0]).expect("where it begins");
+    let (found, after) = rest.split_once(MARKS[1]).expect("where it ends");
+    if std::env::var_os("WRAP_BLESS").is_some() {
+        fs::write(&path, [before, MARKS[0], &table, MARKS[1], after].concat()).expect("written");
+    } else {
+        assert_eq!(found, table, "run WRAP_BLESS=1 cargo test generated");
+    }
 }
 
 /// Both judges of manual pages find nothing in them.
