@@ -67,12 +67,23 @@ pub fn list(instances: &[Shown], hidden: usize, screen: Screen, now_ms: u64) -> 
         }
     }
     let widest = |column: fn(&Row) -> &str| rows.iter().map(|row| column(row).width()).max().unwrap_or(0);
-    let (started, name, url) = (widest(|row| &row.started), widest(|row| &row.name), widest(|row| &row.url));
-    let (id, status) = (widest(|row| &row.id), widest(|row| &row.status));
-    let others: usize =
-        [started, name, url, id, status].iter().filter(|&&width| width > 0).map(|width| width + GAP.len()).sum();
-    let room = screen.width.map_or(usize::MAX, |width| width.saturating_sub(others).max(SHORTEST_COMMAND));
-    let command = widest(|row| &row.command).min(room);
+    let (mut started, name, mut url) = (widest(|row| &row.started), widest(|row| &row.name), widest(|row| &row.url));
+    let (id, status, longest) = (widest(|row| &row.id), widest(|row| &row.status), widest(|row| &row.command));
+    let others = |started: usize, url: usize| -> usize {
+        [started, name, url, id, status].iter().filter(|&&width| width > 0).map(|width| width + GAP.len()).sum()
+    };
+    // In a narrow terminal first the URL goes, whose port stands behind the name, and then the age.
+    let is_narrow =
+        |started, url| screen.width.is_some_and(|width| others(started, url) + longest.min(SHORTEST_COMMAND) > width);
+    if is_narrow(started, url) {
+        url = 0;
+    }
+    if is_narrow(started, url) {
+        started = 0;
+    }
+    let room =
+        screen.width.map_or(usize::MAX, |width| width.saturating_sub(others(started, url)).max(SHORTEST_COMMAND));
+    let command = longest.min(room);
 
     let mut text = String::new();
     for row in &rows {
@@ -199,6 +210,16 @@ mod tests {
         let text = list(&[instance], 0, Screen { colour: true, ..screen }, NOW);
         assert!(text.contains("\x1b[1mweb@3000\x1b[0m") && text.lines().count() == 1, "{text:?}");
         assert!(list(&[], 0, screen, NOW).starts_with("nothing is running"));
+    }
+
+    #[test]
+    fn a_narrow_terminal_loses_the_url_and_then_the_age() {
+        let one = [stopped("web", Some(1))];
+        let at = |width| list(&one, 0, Screen { terminal: true, colour: false, width: Some(width) }, NOW);
+        let line = |rest: &str| format!("{rest}web@3000  npm run dev  abc123  stopped, exit 1 after 2 m 5 s\n");
+        assert!(at(100).contains("http://localhost:3000/"), "{}", at(100));
+        assert_eq!(at(80), line("10 min ago  "));
+        assert_eq!(at(65), line(""));
     }
 
     #[test]

@@ -170,7 +170,10 @@ impl Session<'_> {
         let mut steps: Vec<(String, Vec<String>)> = Vec::new();
         for line in block.text.lines() {
             match line.strip_prefix("$ ") {
-                Some(command) => steps.push((command.to_owned(), Vec::new())),
+                // A comment would only make the line longer than the terminal.
+                Some(command) => {
+                    steps.push((command.split("  # ").next().unwrap_or(command).trim().to_owned(), Vec::new()));
+                }
                 None => steps.last_mut().expect("a command first").1.push(line.to_owned()),
             }
         }

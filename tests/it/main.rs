@@ -29,6 +29,7 @@ mod list;
 mod log_live;
 mod logs;
 mod page;
+mod pictures;
 mod ping;
 mod ports;
 mod project;

@@ -1,6 +1,7 @@
 //! A real Chromium, driven over WebDriver (W3C) by Debian's chromedriver.
 
 use super::{DEADLINE, RECHECK, Sandbox};
+use base64::Engine as _;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
@@ -97,6 +98,13 @@ impl Browser {
     #[track_caller]
     pub fn run(&self, script: &str) -> Value {
         self.ask("POST", "/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// What its window shows, as PNG.
+    #[track_caller]
+    pub fn screenshot(&self) -> Vec<u8> {
+        let text = self.ask("GET", "/screenshot", &Value::Null);
+        base64::prelude::BASE64_STANDARD.decode(text.as_str().expect("a picture")).expect("base64")
     }
 
     /// Waits until a script returns what is true, and returns that.
