@@ -1,7 +1,7 @@
 //! What it costs to ask a running command for something: attach, logs, send, and the list of a thousand.
 //!
 //!     cargo bench --bench sessions                 # everything; about two minutes
-//!     cargo bench --bench sessions -- attach send  # some of: attach logs send live dead
+//!     cargo bench --bench sessions -- attach send  # some of: attach logs send live dead init tab
 //!
 //! Options, by environment: `SESSIONS_RUNS` (40), `SESSIONS_COUNT` (instances in a list, 1000). Each figure is the
 //! minimum and the median of its runs, from the start of the verb's process to the event that is named.
@@ -177,6 +177,47 @@ fn live(runs: usize) {
     report(&format!("list of {count} live instances"), 150.0, (0..runs.min(20)).map(time).collect());
 }
 
+/// What each new shell waits for.
+fn init(runs: usize) {
+    let kit = Kit::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let time = |_| {
+            let start = Instant::now();
+            assert!(!kit.run(["init", shell, "--alias", "dev=npm run dev"]).is_empty());
+            start.elapsed()
+        };
+        report(&format!("init {shell}"), 10.0, (0..runs).map(time).collect());
+    }
+}
+
+/// What Tab waits for, where a target goes: with a hundred instances, and with one that hangs.
+fn tab(runs: usize) {
+    const MANY: usize = 100;
+    let kit = Kit::new();
+    let mut started: Vec<_> = (0..MANY)
+        .map(|number| {
+            let name = format!("n{number}");
+            kit.wrap(["-d", "-n", &name, "sleep", "100000"]).stdout(Stdio::null()).spawn().expect("started")
+        })
+        .collect();
+    for one in &mut started {
+        assert!(one.wait().expect("it ends").success());
+    }
+    let time = |_| {
+        let start = Instant::now();
+        let out = kit.run(["__complete", "2", "wrap", "stop", ""]);
+        let took = start.elapsed();
+        assert_eq!(lines(&out), MANY + 1);
+        took
+    };
+    report(&format!("Tab with {MANY} instances"), 30.0, (0..runs).map(time).collect());
+    let keeper = kit.entry()["pid"].as_i64().expect("a pid").to_string();
+    let signal = |name: &str| assert!(Command::new("kill").args([name, &keeper]).status().expect("kill").success());
+    signal("-STOP");
+    report("Tab, where a keeper hangs", 30.0, (0..runs).map(time).collect());
+    signal("-CONT");
+}
+
 /// `wrap list` where so many have died without a trace: it removes them.
 fn dead(runs: usize) {
     let kit = Kit::new();
@@ -215,10 +256,17 @@ type Measure = fn(usize);
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let all: [(&str, Measure); 5] =
-        [("attach", attach), ("logs", logs), ("send", send), ("live", live), ("dead", dead)];
+    let all: [(&str, Measure); 7] = [
+        ("attach", attach),
+        ("logs", logs),
+        ("send", send),
+        ("live", live),
+        ("dead", dead),
+        ("init", init),
+        ("tab", tab),
+    ];
     if let Some(unknown) = wanted.iter().find(|word| all.iter().all(|(name, _)| name != word)) {
-        eprintln!("sessions: no measure is called `{unknown}`; there are: attach logs send live dead");
+        eprintln!("sessions: no measure is called `{unknown}`; there are: attach logs send live dead init tab");
         std::process::exit(2);
     }
     println!("{:<52} {:>8} {:>8} {:>8}", "milliseconds", "least", "median", "asked");
