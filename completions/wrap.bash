@@ -45,7 +45,8 @@ _wrap_command() {
 
 # Adds values to the reply; where there are several to be looked at, with what they are.
 _wrap_offer() {
-    local current=$1 breaks=${COMP_WORDBREAKS//[^:=]/} cut='' line value about width=0 described=''
+    local current=$1 breaks=${COMP_WORDBREAKS//[^:=]/} cut='' line value about width=0 described='' room
+    local quote=${COMP_WORDS[COMP_CWORD]:0:1}
     shift
     [[ -z $breaks ]] || cut=${current%"${current##*["$breaks"]}"}
     # Tab (9) and a list (63); whoever walks through them (37) gets them typed.
@@ -59,13 +60,14 @@ _wrap_offer() {
     for line; do
         value=${line%%$'\t'*}
         # Only where it has to be: %q would turn `name,port` into `name\,port`.
-        [[ $value != *[!A-Za-z0-9_.,:=/@%+-]* ]] || printf -v value %q "$value"
+        # Within quotes that were begun it is not needed at all.
+        [[ $value != *[!A-Za-z0-9_.,:=/@%+-]* || $quote == [\'\"] ]] || printf -v value %q "$value"
         value=${value#"$cut"}
         about=${line#*$'\t'}
         if [[ -n $described && $line == *$'\t'* ]]; then
-            printf -v value "%-${width}s  (%s)" "$value" "$about"
-            # readline leaves lines as they are, and a terminal breaks them anywhere.
-            value=${value:0:${COLUMNS:-80}-2}
+            # A terminal breaks a long line anywhere; the value itself is never cut, for two might become one.
+            room=$((${COLUMNS:-80} - width - 6))
+            ((room < 8)) || printf -v value "%-${width}s  (%s)" "$value" "${about:0:room}"
         fi
         COMPREPLY+=("$value")
         [[ $value != *= ]] || compopt -o nospace
@@ -78,7 +80,8 @@ _wrap() {
     _wrap_words
     at=$((${#words[@]} - 1))
     COMPREPLY=()
-    mapfile -t lines < <(command wrap __complete "$at" "${words[@]}" 2>/dev/null)
+    # Without the quotes and backslashes of a shell, which wrap would not get either.
+    mapfile -t lines < <(command wrap __complete "$at" "${words[@]//[\\\'\"]/}" 2>/dev/null)
     case ${lines[0]-} in
         files)
             compopt -o filenames
@@ -90,7 +93,7 @@ _wrap() {
             ;;
         command\ *) _wrap_command "${starts[${lines[0]#command }]}" ;;
     esac
-    _wrap_offer "${words[at]}" "${lines[@]:1}"
+    _wrap_offer "${words[at]//[\\\'\"]/}" "${lines[@]:1}"
 }
 
 # `dev …` as what the alias stands for.

@@ -16,7 +16,9 @@ $env.config.completions.external.completer = do {
             let first = ($answer | get 0? | default 'words')
             let own = ($answer | skip 1 | each {|line|
                 let parts = ($line | split row --number 2 "\t")
-                { value: $parts.0, description: ($parts.1? | default '') }
+                # Of all characters only these need no quotes; a name from a manifest may have others, and must stay one word.
+                let plain = ($parts.0 =~ '^[A-Za-z0-9_.,:=/@%+-]+$')
+                { value: (if $plain { $parts.0 } else { $parts.0 | to json }), description: ($parts.1? | default '') }
             })
             if ($first starts-with 'command ') and ($own | is-empty) {
                 let inner = ($spans | skip ($first | split row ' ' | get 1 | into int))

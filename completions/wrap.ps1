@@ -10,7 +10,9 @@ Register-ArgumentCompleter -Native -CommandName wrap -ScriptBlock {
     foreach ($candidate in ($answer | Select-Object -Skip 1)) {
         $value, $about = $candidate -split "`t", 2
         if (-not $about) { $about = $value }
-        [System.Management.Automation.CompletionResult]::new($value, $value, 'ParameterValue', $about)
+        # Of all characters only these need no quotes; a name from a manifest may have others, and must stay one word.
+        $typed = if ($value -match '^[A-Za-z0-9_.:=/%+-]+$') { $value } else { "'" + $value.Replace("'", "''") + "'" }
+        [System.Management.Automation.CompletionResult]::new($typed, $value, 'ParameterValue', $about)
     }
     if ($answer[0] -match '^command (\d+)$') {
         $inner = ((@($words) + @("$current")) | Select-Object -Skip ([int]$Matches[1])) -join ' '

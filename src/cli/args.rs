@@ -40,7 +40,7 @@ pub struct RunArgs {
     /// The port that it will answer on, where wrap cannot find out
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), hide_short_help = true)]
     pub port: Option<u16>,
-    /// Say a line at the start, and one at the end
+    /// In the foreground: a line at the start, one at the end
     #[arg(short, long)]
     pub verbose: bool,
     /// The command and its arguments, passed on untouched

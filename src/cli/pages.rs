@@ -367,7 +367,7 @@ One line in the shell's rc file, and `dev` works and Tab completes:
   zsh         eval \"$(wrap init zsh)\"        behind compinit
   fish        wrap init fish | source
   nushell     mkdir ($nu.data-dir | path join vendor/autoload)
-              wrap init nu | save -f ($nu.data-dir | path join vendor/autoload/wrap.nu)
+              wrap init nu | save -f ($nu.data-dir | path join vendor/autoload/init-wrap.nu)
   PowerShell  wrap init pwsh | Out-String | Invoke-Expression
 
 Aliases come from config.toml, and from --alias. One that would hide a command is not made, with the reason on standard \
@@ -376,8 +376,10 @@ error. In bash and zsh, aliases of your own expand behind `wrap`, too. nushell h
   [alias]
   dev = \"npm run dev\"
 
+The aliases and functions that a shell has of your own cannot be seen; one of wrap's goes over them.
+
 --install puts the completions and the manual pages where the shells and man(1) find them, and says where; --uninstall \
-takes exactly these away again.",
+takes exactly these away again. With DESTDIR in the environment, --system goes below that.",
         examples: &[
             ("wrap init bash --alias dev='npm run dev'", "with an alias that is in no file"),
             ("wrap init --install", "completions and manual, for you"),
@@ -385,8 +387,11 @@ takes exactly these away again.",
             ("wrap init --uninstall", "take them away"),
         ],
         exits: &[("0", "done"), ("1", "something could not be written, or is not wrap's"), USAGE],
-        files: &[CONFIG_FILE],
-        environment: &[("XDG_DATA_HOME", "where completions go; ~/.local/share without")],
+        files: &[CONFIG_FILE, ("~/.local/share/wrap/installed", "what --install has put where")],
+        environment: &[
+            ("XDG_DATA_HOME", "where completions go; ~/.local/share without"),
+            ("DESTDIR", "goes before /usr/local, for those who build packages"),
+        ],
         see_also: &["wrap-completions(1)", "wrap.toml(5)", "wrap-doctor(1)"],
     },
     Page {

@@ -42,12 +42,15 @@ impl Client {
             }
             Kind::ErrorOutput => self.outputs.write(Stream::Err, frame.payload),
             Kind::Started => {
+                let again = self.started.is_some();
                 self.started = frame.json().ok();
-                self.started_at = Some(Instant::now());
+                self.started_at.get_or_insert_with(Instant::now);
                 self.let_go_of_streams();
                 self.detach_keys.set(self.started.as_ref().and_then(|started| started.detach_keys));
                 self.wait_for_start();
-                self.say_started();
+                if !again {
+                    self.say_started();
+                }
                 memory::let_go_of_code();
             }
             Kind::IsReady => return self.is_ready(frame.json().ok()?),

@@ -177,7 +177,7 @@ impl Client {
 pub(super) enum Farewell {
     /// The command may have left the cursor anywhere in a line.
     InMidLine(String),
-    /// It has ended, and what it left is where a prompt would be, too.
+    /// It has ended: the line stands where the shell's prompt would, behind an unfinished one, too.
     BehindItsOutput(String),
 }
 

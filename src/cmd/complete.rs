@@ -42,6 +42,8 @@ pub fn run(args: &CompleteArgs) -> anyhow::Result<ExitCode> {
 
 fn answer(words: &[OsString], at: usize) -> String {
     let mut words = words.to_vec();
+    // The word at the cursor may be missing because it is empty, and no other.
+    let at = at.min(words.len());
     words.resize(at + 1, OsString::new());
     let current = words[at].clone();
     let mut definition = definition();
@@ -55,7 +57,7 @@ fn answer(words: &[OsString], at: usize) -> String {
     match begins {
         Some(begins) if begins < at => return format!("command {begins}\n"),
         // Behind `--` and `run` there is no verb.
-        Some(begins) if begins > run.map_or(0, |run| run) + 1 && words[begins - 1] == "--" => {
+        Some(begins) if begins > run.unwrap_or(0) + 1 && words[begins - 1] == "--" => {
             return format!("command {begins}\n");
         }
         Some(begins) if run.is_some() => return format!("command {begins}\n"),
@@ -84,12 +86,13 @@ fn candidates(definition: &mut clap::Command, words: Vec<OsString>, at: usize) -
     complete(&mut with_values, words, at, None).unwrap_or_default()
 }
 
+/// A line each. Names are others' words: one that would act on the terminal, or be two lines or columns to the script, is
+/// left out, and what is beside it is made harmless.
 fn lines(candidates: &[CompletionCandidate]) -> String {
     let mut text = String::new();
     for candidate in candidates {
-        let Some(value) = candidate.get_value().to_str() else { continue };
-        let about = candidate.get_help().map(ToString::to_string).unwrap_or_default();
-        let about = about.lines().next().unwrap_or_default();
+        let Some(value) = candidate.get_value().to_str().filter(|value| visible(value) == **value) else { continue };
+        let about = visible(&candidate.get_help().map(ToString::to_string).unwrap_or_default());
         let _ = if about.is_empty() { writeln!(text, "{value}") } else { writeln!(text, "{value}\t{about}") };
     }
     text
@@ -163,12 +166,12 @@ fn verbs() -> Vec<CompletionCandidate> {
     shown.map(|verb| CompletionCandidate::new(verb.get_name()).help(verb.get_about().cloned())).collect()
 }
 
-/// The hooks that there are here, as `wrap hooks` lists them.
+/// The hooks that run here.
 fn hooks() -> Vec<CompletionCandidate> {
     let Ok(cwd) = std::env::current_dir() else { return Vec::new() };
     let root = project::detect(&cwd, &[], &|name| std::env::var_os(name)).root;
-    let (seen, _) = inspect::all(&root, &trust::settings(&cwd, &root).config);
-    seen.iter().map(|hook| CompletionCandidate::new(&hook.name).help(Some(hook.events.join(" ").into()))).collect()
+    let names = inspect::names(&root, &trust::settings(&cwd, &root).config);
+    names.into_iter().map(CompletionCandidate::new).collect()
 }
 
 /// What runs, newest first.
@@ -234,8 +237,7 @@ fn offered(current: &OsStr, all: &[(Entry, Option<Status>)]) -> Vec<CompletionCa
             Some(entry.short_id()).filter(|_| ids[0]),
             Some(entry.instance_id.as_str()).filter(|_| ids[1]),
         ];
-        // A name that would act on the terminal, or be several words to the script, is not typed either.
-        let form = forms.into_iter().flatten().find(|form| form.starts_with(current) && visible(form) == **form);
+        let form = forms.into_iter().flatten().find(|form| form.starts_with(current));
         if let Some(form) = form
             && candidates.iter().all(|known| known.get_value() != form)
         {
@@ -307,6 +309,14 @@ mod tests {
         assert_eq!(values_of("wrap help doc"), ["doctor"]);
         assert_eq!(values_of("wrap init n"), ["nu"]);
         assert_eq!(values_of("wrap send x --key pagedo"), ["pagedown"]);
+    }
+
+    #[test]
+    fn what_would_act_on_a_terminal_is_not_offered() {
+        let named = |name: &str| CompletionCandidate::new(name.to_owned()).help(Some("a\u{1b}[31m\nb".into()));
+        let text = lines(&[named("a\nb"), named("a\tb"), named("a\u{1b}[2J"), named("my app")]);
+        assert_eq!(text, "my app\ta\\u{1b}[31m\\nb\n");
+        assert_eq!(answer(&["wrap".into()], usize::MAX), answer(&["wrap".into(), "".into()], 1));
     }
 
     #[test]

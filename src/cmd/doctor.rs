@@ -1,5 +1,6 @@
 //! `wrap doctor`: looks at everything that wrap stands on, and says of what is odd how it is mended. It changes nothing.
 
+use super::manual::{self, Manual};
 use super::{install, print};
 use crate::cli::{DoctorArgs, Shell};
 use crate::error::reason;
@@ -97,7 +98,12 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     ];
     let checks: Vec<Check> = found
         .into_iter()
-        .map(|(name, Finding(state, said, fix))| Check { name, state, said: visible(&said), fix })
+        .map(|(name, Finding(state, said, fix))| Check {
+            name,
+            state,
+            said: visible(&said),
+            fix: fix.as_deref().map(visible),
+        })
         .collect();
     let is_well = checks.iter().all(|check| check.state != State::Problem);
     print(&if args.json { serde_json::to_string_pretty(&checks)? + "\n" } else { lines(&checks) })?;
@@ -362,7 +368,7 @@ fn shell() -> Finding {
         _ => return well(if name.is_empty() { "SHELL is not set".to_owned() } else { name }),
     };
     let text = files::read_bounded(&rc, files::MANIFEST_BYTES).ok().flatten().unwrap_or_default();
-    if text.contains("wrap init") {
+    if text.lines().any(|line| line.contains("wrap init") && !line.trim_start().starts_with('#')) {
         return well(format!("{name}, by `{}`", rc.display()));
     }
     if install::has_completions(shell) {
@@ -373,9 +379,10 @@ fn shell() -> Finding {
 
 /// Whether `man wrap` answers.
 fn manual() -> Finding {
-    match install::manual() {
-        install::Manual::Found(path) => well(format!("`{path}`")),
-        install::Manual::NoMan => well("there is no man(1); `wrap help` says the same"),
-        install::Manual::NotFound => note("`man wrap` finds nothing", "wrap init --install"),
+    match manual::manual() {
+        Manual::Found(path) => well(format!("`{path}`")),
+        Manual::NoMan => well("there is no man(1); `wrap help` says the same"),
+        Manual::NoAnswer => note("man(1) does not answer", "see what `man -w wrap` waits for"),
+        Manual::NotFound => note("`man wrap` finds nothing", "wrap init --install"),
     }
 }

@@ -8,13 +8,13 @@ use crate::files::printable;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Words that every shell has itself, of those that are no programs: an alias would hide them just the same.
-const BUILTINS: [&str; 44] = [
-    "alias", "and", "bg", "bind", "break", "builtin", "case", "cd", "command", "continue", "declare", "do", "done",
-    "echo", "eval", "exec", "exit", "export", "fg", "for", "function", "hash", "history", "if", "jobs", "local", "not",
-    "or", "popd", "pushd", "read", "return", "set", "shift", "source", "switch", "then", "trap", "type", "ulimit",
-    "umask", "unset", "wait", "while",
-];
+/// Words that a shell has itself, of those that are no programs: an alias would hide them just the same, and one that is
+/// part of the language would break every script that is read after it.
+const BUILTINS: &str = "alias and autoload begin bg bind bindkey break builtin caller case cd command compdef compgen complete \
+compopt continue coproc declare def dirs disown do done echo elif else enable end esac eval exec exit export fc fg fi float \
+for foreach function functions getopts hash help history if in integer jobs let local logout mapfile not noglob or popd pushd \
+read readarray readonly repeat return select set setopt shift shopt source string suspend switch then time times trap type \
+typeset ulimit umask unalias unfunction unset unsetopt until wait where whence which while wrap zle zstyle";
 
 /// Prints it, or puts things in their places.
 pub fn run(args: &InitArgs) -> anyhow::Result<ExitCode> {
@@ -35,11 +35,12 @@ fn script(shell: Shell, more: &[(String, String)]) -> anyhow::Result<ExitCode> {
         aliases.retain(|(name, _)| *name != alias.0);
         aliases.push(alias.clone());
     }
-    let mut text = String::new();
-    if matches!(shell, Shell::Bash | Shell::Zsh) {
-        // A trailing space: the next word is looked up as an alias, too (bash(1), ALIASES; zshmisc(1), ALIASING).
-        text.push_str("alias wrap='wrap '\n");
-    }
+    // First, so that no alias has a part in them.
+    let mut text = match shell {
+        // Before compinit there is nothing to tell it to.
+        Shell::Zsh => format!("if (( $+functions[compdef] )); then\n{}\nfi\n", completions::script(shell)),
+        _ => completions::script(shell).to_owned(),
+    };
     let mut made = Vec::new();
     for (name, command) in &aliases {
         if let Some(why) = hidden_by(name) {
@@ -49,15 +50,13 @@ fn script(shell: Shell, more: &[(String, String)]) -> anyhow::Result<ExitCode> {
         text.push_str(&alias(shell, name, command));
         made.push(name.as_str());
     }
-    let completions = completions::script(shell);
-    match shell {
-        // Before compinit there is nothing to tell it to.
-        Shell::Zsh => text.extend(["if (( $+functions[compdef] )); then\n", completions, "\nfi\n"]),
-        _ => text.push_str(completions),
-    }
     if shell == Shell::Bash && !made.is_empty() {
         // The other shells see through an alias themselves.
         text.extend(["complete -F _wrap_alias ", &made.join(" "), "\n"]);
+    }
+    if matches!(shell, Shell::Bash | Shell::Zsh) {
+        // A trailing space: the next word is looked up as an alias, too (bash(1), ALIASES; zshmisc(1), ALIASING).
+        text.push_str("alias wrap='wrap '\n");
     }
     print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -65,7 +64,7 @@ fn script(shell: Shell, more: &[(String, String)]) -> anyhow::Result<ExitCode> {
 
 /// Why a name may not be taken.
 fn hidden_by(name: &str) -> Option<String> {
-    if BUILTINS.contains(&name) {
+    if BUILTINS.split(' ').any(|word| word == name) {
         return Some("it would hide a word of the shell's own; choose another name".to_owned());
     }
     let found = on_path(name)?;

@@ -1,5 +1,9 @@
 //! `wrap init --install` and `--uninstall`: completions and manual pages, where shells and man(1) look for them.
+//!
+//! What was put where is written down (`share/wrap/installed`), so that exactly that can be taken away again: by a later
+//! wrap, which has other files, and by one that lies elsewhere, too.
 
+use super::manual::{Manual, manual};
 use super::{completions, print};
 use crate::cli::{InitArgs, Shell};
 use crate::error::reason;
@@ -8,11 +12,11 @@ use include_dir::{Dir, include_dir};
 use std::collections::BTreeSet;
 use std::env;
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 /// The manual, as it is in `man/`.
 static MANUAL: Dir = include_dir!("$CARGO_MANIFEST_DIR/man");
@@ -23,8 +27,15 @@ const MARK: &str = "Of wrap: ";
 /// How far the mark is looked for: behind it the text begins.
 const MARK_WITHIN: u64 = 256;
 
-/// Everybody reads them.
+/// Everybody reads them, whatever the umask hides of one's own.
 const FILE_MODE: u32 = 0o644;
+const DIRECTORY_MODE: u32 = 0o755;
+
+/// Below `share`: a path a line, as seen from [`Places::top`]; directories that were made for it end with a slash.
+const RECORD: &str = "wrap/installed";
+
+/// More than a record of ours can be: some forty paths.
+const RECORD_BYTES: u64 = 64 * 1024;
 
 /// Below `share`, where each shell looks. PowerShell looks nowhere.
 const SCRIPTS: [(Shell, &str); 4] = [
@@ -38,15 +49,24 @@ const SCRIPTS: [(Shell, &str); 4] = [
 struct Places {
     share: PathBuf,
     manual: PathBuf,
-    /// Directories below this one are taken away with the last file in them.
+    /// Everything is below it.
     top: PathBuf,
-    system: bool,
+    reach: Reach,
+}
+
+/// For whom it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    User,
+    System,
+    /// A package that is put together below DESTDIR: nothing there is in use.
+    Package,
 }
 
 /// Puts them there, or takes them away.
 pub fn run(args: &InitArgs) -> anyhow::Result<ExitCode> {
     let places = if args.system { Places::of_system() } else { Places::of_user()? };
-    let (said, failures) = if args.uninstall { uninstall(&places) } else { install(&places) };
+    let (said, failures) = if args.uninstall { places.uninstall() } else { places.install() };
     print(&said)?;
     for failure in &failures {
         eprintln!("wrap: {failure}");
@@ -54,29 +74,42 @@ pub fn run(args: &InitArgs) -> anyhow::Result<ExitCode> {
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Whether the completions of a shell were installed, for this user or for all, by `wrap init` or by a package.
+pub fn has_completions(shell: Shell) -> bool {
+    let own = Places::of_user().ok().map(|own| own.share);
+    let shares = [own, Some("/usr/local/share".into()), Some("/usr/share".into())];
+    let paths = SCRIPTS.into_iter().chain([(Shell::Zsh, "zsh/vendor-completions/_wrap")]);
+    let paths: Vec<&str> = paths.filter(|(of, _)| *of == shell).map(|(_, path)| path).collect();
+    shares.iter().flatten().any(|share| paths.iter().any(|path| is_ours(&share.join(path)).unwrap_or(false)))
+}
+
 impl Places {
     /// Below /usr/local, as everything that no package brings; DESTDIR goes before it, for those who build packages.
     fn of_system() -> Self {
-        let root = env::var_os("DESTDIR").map(PathBuf::from).unwrap_or_default();
-        let top = if root.as_os_str().is_empty() { PathBuf::from("/") } else { root }.join("usr/local");
+        let root = env::var_os("DESTDIR").map(PathBuf::from).filter(|root| !root.as_os_str().is_empty());
+        let reach = if root.is_some() { Reach::Package } else { Reach::System };
+        let top = root.unwrap_or_else(|| "/".into()).join("usr/local");
         let share = top.join("share");
-        Self { manual: share.join("man"), share, top, system: true }
+        Self { manual: share.join("man"), share, top, reach }
     }
 
     fn of_user() -> anyhow::Result<Self> {
         let home = env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+        let home = home.context("there is no HOME to install into; set it, or say --system")?;
+        // As root in a user's home (`sudo`), files of root's would lie there, and links of the user's would be followed.
+        let owner = fs::metadata(&home).map(|meta| meta.uid());
+        let us = rustix::process::geteuid().as_raw();
+        if owner.as_ref().is_ok_and(|owner| *owner != us) {
+            bail!("`{}` is not your home; run it without sudo, or say --system", home.display());
+        }
         let data = env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
-        let share = data.or_else(|| home.as_ref().map(|home| home.join(".local/share")));
-        let share = share.context("there is no HOME to install into; set it, or say --system")?;
+        let share = data.unwrap_or_else(|| home.join(".local/share"));
         // man looks beside each directory of PATH (manpath(1)): ~/.cargo/share/man belongs to ~/.cargo/bin.
         let beside = env::current_exe().ok().and_then(|exe| {
             let bin = exe.parent().filter(|dir| dir.ends_with("bin"))?;
-            Some(bin.parent()?.join("share/man"))
+            Some(bin.parent()?.join("share/man")).filter(|dir| dir.starts_with(&home))
         });
-        let beside = beside.filter(|dir| home.as_ref().is_some_and(|home| dir.starts_with(home)));
-        let manual = beside.unwrap_or_else(|| share.join("man"));
-        let top = home.filter(|home| share.starts_with(home)).unwrap_or_else(|| share.clone());
-        Ok(Self { manual, share, top, system: false })
+        Ok(Self { manual: beside.unwrap_or_else(|| share.join("man")), share, top: home, reach: Reach::User })
     }
 
     /// Every file, and what is to be in it.
@@ -86,127 +119,141 @@ impl Places {
             Some((self.manual.join(format!("man{section}")).join(page.path()), page.contents()))
         });
         // zsh looks into no directory of a user's.
-        let scripts = SCRIPTS.into_iter().filter(|(shell, _)| self.system || *shell != Shell::Zsh);
+        let scripts = SCRIPTS.into_iter().filter(|(shell, _)| self.reach != Reach::User || *shell != Shell::Zsh);
         let scripts = scripts.map(|(shell, path)| (self.share.join(path), completions::script(shell).as_bytes()));
         scripts.chain(pages).collect()
     }
-}
 
-fn install(places: &Places) -> (String, Vec<String>) {
-    let mut failures = Vec::new();
-    let mut dirs = BTreeSet::new();
-    let mut count = 0;
-    for (path, content) in places.files() {
-        match put(&path, content) {
-            Ok(()) => {
-                count += 1;
-                dirs.extend(path.parent().map(Path::to_owned));
+    fn install(&self) -> (String, Vec<String>) {
+        let mut failures = Vec::new();
+        let mut record = self.record();
+        let before = record.len();
+        for (path, content) in self.files() {
+            let mut made = Vec::new();
+            let done = put(&path, content, &mut made);
+            record.extend(made.iter().map(|dir| self.named(dir, "/")));
+            match done {
+                Ok(()) => record.extend([self.named(&path, "")]),
+                Err(error) => failures.push(format!("cannot install `{}`: {error:#}", path.display())),
             }
-            Err(error) => failures.push(format!("cannot install `{}`: {error:#}", path.display())),
         }
+        if record.len() == before && before == 0 {
+            // One sentence tells as much as the same one for each page.
+            failures.truncate(1);
+            return (String::new(), failures);
+        }
+        // Its own directory has to be in it.
+        let path = self.share.join(RECORD);
+        let mut made = Vec::new();
+        let kept = put(&path, MARK.as_bytes(), &mut made);
+        record.extend(made.iter().map(|dir| self.named(dir, "/")));
+        let text = record
+            .iter()
+            .fold(format!("{MARK}what `wrap init --install` has put here\n"), |text, line| text + line + "\n");
+        if let Err(error) = kept.and_then(|()| put(&path, text.as_bytes(), &mut made)) {
+            failures.push(format!(
+                "cannot write `{}`: {error:#}; `--uninstall` will not know what was installed",
+                path.display()
+            ));
+        }
+        let files: Vec<&String> = record.iter().filter(|line| !line.ends_with('/')).collect();
+        let dirs: BTreeSet<&Path> = files.iter().filter_map(|line| Path::new(line).parent()).collect();
+        let mut said = format!("{} files are installed:\n", files.len());
+        said.extend(dirs.iter().map(|dir| format!("  {}\n", self.top.join(dir).display())));
+        if self.reach != Reach::Package && manual() == Manual::NotFound {
+            let dir = self.manual.display();
+            let _ = writeln!(said, "man(1) does not look there yet: `export MANPATH={dir}:` makes it.");
+        }
+        said += "For aliases, and for completions in zsh and PowerShell, the shell's rc file needs one line:\n";
+        said += "`wrap help init` has it. `wrap init --uninstall";
+        said +=
+            if self.reach == Reach::User { "` takes the files away.\n" } else { " --system` takes the files away.\n" };
+        (said, failures)
     }
-    // One sentence tells as much as the same one for each page.
-    if count == 0 {
+
+    fn uninstall(&self) -> (String, Vec<String>) {
+        let mut failures = Vec::new();
+        let mut record = self.record();
+        if record.is_empty() {
+            return ("nothing is installed\n".to_owned(), failures);
+        }
+        let count = record.iter().filter(|line| !line.ends_with('/')).count();
+        record.insert(self.named(&self.share.join(RECORD), ""));
+        // Backwards, what is in a directory comes before it.
+        for line in record.iter().rev() {
+            let path = self.top.join(line);
+            let removed = match line.strip_suffix('/') {
+                // One that somebody else has put something into stays.
+                Some(_) => fs::remove_dir(&path).or_else(|error| match error.kind() {
+                    io::ErrorKind::DirectoryNotEmpty => Ok(()),
+                    _ => Err(error),
+                }),
+                None if is_ours(&path).is_ok_and(|ours| !ours) => continue,
+                None => fs::remove_file(&path),
+            };
+            match removed {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    failures.push(format!("cannot remove `{}`: {}", path.display(), denied(&error)));
+                }
+                _ => {}
+            }
+        }
         failures.truncate(1);
-        return (String::new(), failures);
+        let said = if failures.is_empty() { format!("{count} files were removed\n") } else { String::new() };
+        (said, failures)
     }
-    let mut said = format!("installed {count} files:\n");
-    said.extend(dirs.iter().map(|dir| format!("  {}\n", dir.display())));
-    if manual() == Manual::NotFound {
-        let dir = places.manual.display();
-        let _ = writeln!(said, "man(1) does not look there yet: `export MANPATH={dir}:` makes it.");
-    }
-    said += "For aliases, and for completions in zsh and PowerShell, the shell's rc file needs one line:\n";
-    said += "`wrap help init` has it. `wrap init --uninstall";
-    said += if places.system { " --system` takes the files away.\n" } else { "` takes the files away.\n" };
-    (said, failures)
-}
 
-fn uninstall(places: &Places) -> (String, Vec<String>) {
-    let mut failures = Vec::new();
-    let mut count = 0;
-    let dirs: BTreeSet<PathBuf> =
-        places.files().into_iter().filter_map(|(path, _)| path.parent().map(Path::to_owned)).collect();
-    for dir in dirs {
-        // Not only the files of this wrap: an older one may have had others.
-        for path in fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.path()) {
-            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-            if !(name.starts_with(b"wrap") || name == b"_wrap") || !is_ours(&path).unwrap_or(false) {
-                continue;
-            }
-            match fs::remove_file(&path) {
-                Ok(()) => count += 1,
-                Err(error) => failures.push(format!("cannot remove `{}`: {}", path.display(), reason(&error))),
-            }
+    /// What was written down, if it is ours.
+    fn record(&self) -> BTreeSet<String> {
+        let path = self.share.join(RECORD);
+        let mut text = String::new();
+        let read = is_ours(&path).is_ok_and(|ours| ours)
+            && File::open(&path).and_then(|file| file.take(RECORD_BYTES).read_to_string(&mut text)).is_ok();
+        if !read {
+            return BTreeSet::new();
         }
-        // Up to the first that has something else in it.
-        for dir in dir.ancestors().take_while(|dir| dir.starts_with(&places.top) && *dir != places.top) {
-            if fs::remove_dir(dir).is_err() {
-                break;
-            }
-        }
+        text.lines().skip(1).filter(|line| !line.is_empty()).map(str::to_owned).collect()
     }
-    let said = if count == 0 { "nothing was installed\n".to_owned() } else { format!("removed {count} files\n") };
-    (said, failures)
-}
 
-/// What man(1) has of us.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Manual {
-    /// There is no man(1).
-    NoMan,
-    /// `man wrap` answers, from there.
-    Found(String),
-    /// It does not.
-    NotFound,
-}
-
-/// Asks man(1).
-pub fn manual() -> Manual {
-    let asked = Command::new("man").args(["-w", "1", "wrap"]).stdin(Stdio::null()).stderr(Stdio::null()).output();
-    match asked {
-        Err(_) => Manual::NoMan,
-        Ok(output) if output.status.success() => {
-            Manual::Found(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-        }
-        Ok(_) => Manual::NotFound,
+    /// A path as it stands in the record.
+    fn named(&self, path: &Path, end: &str) -> String {
+        // The top itself may have been made for it; as nothing but a slash it would be the root.
+        let below = path.strip_prefix(&self.top).ok().filter(|below| !below.as_os_str().is_empty());
+        format!("{}{end}", below.unwrap_or(path).display())
     }
 }
 
-/// Whether the completions of a shell were installed, for this user or for all, by `wrap init` or by a package.
-pub fn has_completions(shell: Shell) -> bool {
-    let shares =
-        [Some(Places::of_system().share), Places::of_user().ok().map(|own| own.share), Some("/usr/share".into())];
-    let paths = SCRIPTS.into_iter().chain([(Shell::Zsh, "zsh/vendor-completions/_wrap")]);
-    let paths: Vec<&str> = paths.filter(|(of, _)| *of == shell).map(|(_, path)| path).collect();
-    shares.iter().flatten().any(|share| paths.iter().any(|path| is_ours(&share.join(path)).unwrap_or(false)))
-}
-
-/// Whole or not at all, over an older one of ours; never over, or through, what is somebody else's.
-fn put(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let there = fs::symlink_metadata(path);
-    if there.is_ok() && !is_ours(path)? {
+/// Whole or not at all, over an older one of ours; never over, or through, what is somebody else's. The directories that
+/// were made for it go to `made`.
+fn put(path: &Path, content: &[u8], made: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let is_there = fs::symlink_metadata(path).is_ok();
+    if is_there && !is_ours(path)? {
         bail!("there is one that is not wrap's; move it away first");
     }
     let dir = path.parent().context("it has no directory")?;
-    fs::create_dir_all(dir).map_err(|error| anyhow::anyhow!(denied(&error)))?;
-    let mut file = tempfile::Builder::new()
-        .permissions(fs::Permissions::from_mode(FILE_MODE))
-        .tempfile_in(dir)
-        .map_err(|error| anyhow::anyhow!(denied(&error)))?;
+    let missing: Vec<&Path> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
+    for dir in missing.into_iter().rev() {
+        DirBuilder::new().mode(DIRECTORY_MODE).create(dir).map_err(|error| anyhow::anyhow!(denied(&error)))?;
+        fs::set_permissions(dir, fs::Permissions::from_mode(DIRECTORY_MODE))?;
+        made.push(dir.to_owned());
+    }
+    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(|error| anyhow::anyhow!(denied(&error)))?;
     file.write_all(content)?;
-    // The umask is for what a user keeps to himself.
     file.as_file().set_permissions(fs::Permissions::from_mode(FILE_MODE))?;
-    file.persist(path)?;
+    // Somebody may have put one of his there just now.
+    if is_there {
+        file.persist(path)?
+    } else {
+        file.persist_noclobber(path)?
+    };
     Ok(())
 }
 
 fn denied(error: &io::Error) -> String {
     let why = reason(error);
-    if error.kind() == io::ErrorKind::PermissionDenied {
-        format!("{why}; try it with sudo, or without --system")
-    } else {
-        why
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!("{why}; for everybody it takes root: sudo wrap init … --system"),
+        _ => why,
     }
 }
 

@@ -17,6 +17,7 @@ mod install;
 mod instance;
 pub mod list;
 pub mod logs;
+mod manual;
 pub mod restart;
 pub mod run;
 pub mod screen;

@@ -81,6 +81,16 @@ pub fn all(root: &Path, config: &Config) -> (Vec<Seen>, Vec<String>) {
     (seen, said)
 }
 
+/// The names of those that may run, without loading any: in the time of a key, and with nobody's text run.
+pub fn names(root: &Path, config: &Config) -> Vec<String> {
+    let own = Hooks::find(root, config).without_project().read(|_| {});
+    let projects = match trust::scripts(root, &config.trusted) {
+        Ok((scripts, None)) => scripts,
+        Ok((_, Some(_))) | Err(_) => Vec::new(),
+    };
+    own.into_iter().chain(projects).map(|script| script.name).collect()
+}
+
 fn loaded(script: Script, origin: Origin, path: Option<PathBuf>) -> Seen {
     let name = script.name.clone();
     let (events, problem) = match load(script) {

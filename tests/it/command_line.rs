@@ -167,6 +167,14 @@ fn verbose_says_a_line_at_the_start_and_one_at_the_end_and_nothing_else() {
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].starts_with("wrap: started `shop` (") && lines[0].ends_with(')'), "{lines:?}");
     assert!(lines[1].contains(") exited with 3 after ") && lines[1].ends_with('s'), "{lines:?}");
+    // A restart is not another start.
+    let restarted = sandbox.wrap(["-v", "-n", "shop", "sleep", "1000"]).terminal();
+    restarted.wait_for("wrap: started `shop`");
+    sandbox.wrap(["restart", "--no-wait", "shop"]).piped().expect_code(0);
+    restarted.wait_for("wrap: restarting `sleep 1000`");
+    sandbox.stop_all();
+    restarted.wait_end();
+    assert_eq!(restarted.screen().matches("wrap: started").count(), 1, "{}", restarted.screen());
     let terminal = sandbox.wrap(["-v", "-n", "shop", "sh", "-c", "echo out; kill -TERM $$"]).terminal();
     terminal.wait_end();
     let shown = terminal.shown();

@@ -2,7 +2,7 @@
 
 use crate::harness::{Sandbox, Terminal};
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
-use regex_lite::Regex;
+use regex_lite::{Captures, Regex};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
@@ -188,10 +188,8 @@ impl Session<'_> {
         });
         for (command, expected) in steps {
             settle(open);
-            let mut line = command;
-            for (theirs, ours) in &self.names {
-                line = line.replace(theirs, ours);
-            }
+            let ours = |found: &Captures| self.names.get(&found[0]).cloned().unwrap_or_else(|| found[0].to_owned());
+            let line = token().replace_all(&command, ours).into_owned();
             let before = open.terminal.screen().len();
             open.terminal.line(&line);
             let wanted = expected.clone();
