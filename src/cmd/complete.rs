@@ -313,9 +313,9 @@ mod tests {
 
     #[test]
     fn what_would_act_on_a_terminal_is_not_offered() {
-        let named = |name: &str| CompletionCandidate::new(name.to_owned()).help(Some("a\u{1b}[31m\nb".into()));
+        let named = |name: &str| CompletionCandidate::new(name.to_owned()).help(Some("a\u{202e}\nb".into()));
         let text = lines(&[named("a\nb"), named("a\tb"), named("a\u{1b}[2J"), named("my app")]);
-        assert_eq!(text, "my app\ta\\u{1b}[31m\\nb\n");
+        assert_eq!(text, "my app\ta\\u{202e}\\nb\n");
         assert_eq!(answer(&["wrap".into()], usize::MAX), answer(&["wrap".into(), "".into()], 1));
     }
 
