@@ -18,29 +18,43 @@ pub struct Browser {
     agent: ureq::Agent,
 }
 
-impl Browser {
-    /// `None`, after a word about it, where there is none. Under CI that is a failure.
-    pub fn start(sandbox: &Sandbox, width: u32, height: u32) -> Option<Self> {
+/// chromedriver asks for a free port of 127.0.0.1 and then for the same one of [::1]; where another test has that, it ends.
+const STARTS: usize = 5;
+
+/// A driver that runs, and its port.
+fn driver(sandbox: &Sandbox) -> std::io::Result<(Child, String)> {
+    for _ in 0..STARTS {
         let no_write = super::process::FORK.read();
-        let spawned = Command::new("chromedriver")
+        let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .envs(sandbox.environment())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .spawn();
+            .spawn()?;
         drop(no_write);
-        let Ok(mut driver) = spawned else {
-            assert!(std::env::var_os("CI").is_none(), "under CI there has to be chromium-driver");
-            eprintln!("not tried: there is no chromedriver (Debian's chromium and chromium-driver)");
-            return None;
-        };
         let stdout = BufReader::new(driver.stdout.take().expect("its output"));
         let port = stdout.lines().map_while(Result::ok).find_map(|line| {
             line.split_once("successfully on port ").map(|(_, port)| port.trim_end_matches('.').to_owned())
         });
+        if let Some(port) = port {
+            return Ok((driver, port));
+        }
+        driver.wait()?;
+    }
+    panic!("chromedriver has ended {STARTS} times without a port");
+}
+
+impl Browser {
+    /// `None`, after a word about it, where there is none. Under CI that is a failure.
+    pub fn start(sandbox: &Sandbox, width: u32, height: u32) -> Option<Self> {
+        let Ok((driver, port)) = driver(sandbox) else {
+            assert!(std::env::var_os("CI").is_none(), "under CI there has to be chromium-driver");
+            eprintln!("not tried: there is no chromedriver (Debian's chromium and chromium-driver)");
+            return None;
+        };
         let config =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(DEADLINE * 2)).proxy(None);
-        let base = format!("http://127.0.0.1:{}", port.expect("chromedriver says its port"));
+        let base = format!("http://127.0.0.1:{port}");
         let mut browser = Self { driver, base, agent: ureq::Agent::new_with_config(config.build()) };
         let arguments = [
             "--headless=new",
