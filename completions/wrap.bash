@@ -59,6 +59,7 @@ _wrap_offer() {
     fi
     for line; do
         value=${line%%$'\t'*}
+        [[ $value != *= ]] || compopt -o nospace
         # Only where it has to be: %q would turn `name,port` into `name\,port`.
         # Within quotes that were begun it is not needed at all.
         [[ $value != *[!A-Za-z0-9_.,:=/@%+-]* || $quote == [\'\"] ]] || printf -v value %q "$value"
@@ -70,7 +71,6 @@ _wrap_offer() {
             ((room < 8)) || printf -v value "%-${width}s  (%s)" "$value" "${about:0:room}"
         fi
         COMPREPLY+=("$value")
-        [[ $value != *= ]] || compopt -o nospace
     done
 }
 

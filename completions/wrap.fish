@@ -3,7 +3,9 @@
 function __wrap_complete
     set -l words (commandline -opc)
     set -l current (commandline -ct)
-    set -l answer (command wrap __complete (count $words) $words "$current" 2>/dev/null)
+    # Without the quotes and backslashes of a shell, which wrap would not get either.
+    set -l plain (string replace -ra '[\'"\\\\]' '' -- "$current")
+    set -l answer (command wrap __complete (count $words) $words "$plain" 2>/dev/null)
     set -l first $answer[1]
     set -e answer[1]
     switch "$first"

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Verb::Init(args) => cmd::init::run(&args),
         Verb::Completions { shell } => cmd::completions::run(shell),
         Verb::Complete(args) => cmd::complete::run(&args),
-        Verb::Help { verb } => cmd::help::run(verb.as_deref()),
+        Verb::Help { verb } => cmd::help::run(&verb),
     };
     result.unwrap_or_else(|error| {
         // A standard error that takes nothing must not turn a message into a panic.

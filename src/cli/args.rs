@@ -372,7 +372,7 @@ pub struct InitArgs {
     #[arg(long, conflicts_with_all = ["shell", "alias", "install"])]
     pub uninstall: bool,
     /// For you, in your home (where nothing else is said)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "shell")]
     pub user: bool,
     /// For everybody, below /usr/local
     #[arg(long, conflicts_with_all = ["user", "shell"])]

@@ -78,6 +78,9 @@ pub enum Verb {
     /// Look for what is odd, and say how it is mended
     Doctor(DoctorArgs),
     /// Print what a shell's rc file evaluates: completions and aliases
+    #[command(
+        override_usage = "wrap init SHELL [--alias NAME=COMMAND]...\n       wrap init --install|--uninstall [--user|--system]"
+    )]
     Init(InitArgs),
     /// Print the completions of a shell
     Completions {
@@ -90,9 +93,9 @@ pub enum Verb {
     Complete(CompleteArgs),
     /// Print this help, or that of a verb
     Help {
-        /// The verb
+        /// The verb, and one of its own behind it
         #[arg(value_name = "VERB")]
-        verb: Option<String>,
+        verb: Vec<String>,
     },
 }
 

@@ -35,7 +35,7 @@ const MOST_CELLS: u16 = 1000;
 /// `dev=npm run dev`: an alias and its command line.
 pub(super) fn alias(text: &str) -> Result<(String, String), String> {
     let (name, command) = text.split_once('=').ok_or("it is not of the form NAME=COMMAND")?;
-    config::alias(name, command).ok_or_else(|| config::ALIAS_TAKES.to_owned())
+    config::alias(name, command)
 }
 
 /// A name that can be shown and typed.

@@ -26,7 +26,7 @@ const NO_PROCESS: u8 = 3;
 pub fn run(args: &AdoptArgs) -> anyhow::Result<ExitCode> {
     let number = args.process.strip_prefix(':').unwrap_or(&args.process);
     if number.parse::<u32>().is_err() {
-        eprintln!("wrap: `{}` is neither a pid nor a :PORT", visible(&args.process));
+        complain!("wrap: `{}` is neither a pid nor a :PORT", visible(&args.process));
         return Ok(ExitCode::from(USAGE));
     }
     let Some(found) = find(&args.process)? else { return Ok(ExitCode::from(NO_PROCESS)) };
@@ -66,14 +66,14 @@ fn find(word: &str) -> anyhow::Result<Option<Process>> {
         let found = ports::holder(&listening);
         if found.is_none() {
             let whose = if listening.is_empty() { "nothing listens on" } else { "another user listens on" };
-            eprintln!("wrap: {whose} port `{port}`; `ss -ltnp` shows what listens where");
+            complain!("wrap: {whose} port `{port}`; `ss -ltnp` shows what listens where");
         }
         return Ok(found);
     }
     let pid: u32 = word.parse().with_context(|| format!("`{}` is neither a pid nor a :PORT", visible(word)))?;
     let found = process::look(pid)?.filter(|process| !process.is_dead());
     if found.is_none() {
-        eprintln!("wrap: there is no process `{pid}`");
+        complain!("wrap: there is no process `{pid}`");
     }
     Ok(found)
 }

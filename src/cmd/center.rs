@@ -33,7 +33,7 @@ pub fn run(args: CenterArgs) -> anyhow::Result<ExitCode> {
         Err(Unable::Runs(listening)) => {
             print(&format!("a control center runs already: {} (pid {})\n", listening.url, listening.pid))?;
             if args.port.is_some_and(|port| port != listening.port && port != 0) {
-                eprintln!("wrap: it stays on port `{}`; end it with `wrap center --stop` for another", listening.port);
+                complain!("wrap: it stays on port `{}`; end it with `wrap center --stop` for another", listening.port);
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -59,7 +59,7 @@ fn said(listening: &Listening) -> String {
 pub(super) fn port() -> u16 {
     let Loaded { config, warnings, .. } = config::load(None, NOT_TRUSTED);
     for warning in warnings {
-        eprintln!("wrap: {warning}");
+        complain!("wrap: {warning}");
     }
     match config.center {
         Configured::Url(url) => url.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(PORT),

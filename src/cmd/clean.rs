@@ -16,7 +16,7 @@ pub fn run(args: &CleanArgs) -> anyhow::Result<ExitCode> {
     let swept = sweep(&mut with_hooks());
     let mut failed = !swept.warnings.is_empty();
     for warning in &swept.warnings {
-        eprintln!("wrap: {warning}");
+        complain!("wrap: {warning}");
     }
     let mut said = String::new();
     for (entry, ended) in &swept.ended {
@@ -29,7 +29,7 @@ pub fn run(args: &CleanArgs) -> anyhow::Result<ExitCode> {
         match forget(entry) {
             Ok(_) => writeln!(said, "removed {}", title(entry))?,
             Err(error) => {
-                eprintln!("wrap: {error}");
+                complain!("wrap: {error}");
                 failed = true;
             }
         }
@@ -43,7 +43,7 @@ pub fn run(args: &CleanArgs) -> anyhow::Result<ExitCode> {
             if !ended.is_complete() {
                 failed = true;
             } else if let Err(error) = forget(entry) {
-                eprintln!("wrap: {error}");
+                complain!("wrap: {error}");
                 failed = true;
             }
         } else {

@@ -166,11 +166,14 @@ fn verbs() -> Vec<CompletionCandidate> {
     shown.map(|verb| CompletionCandidate::new(verb.get_name()).help(verb.get_about().cloned())).collect()
 }
 
-/// The hooks that run here.
+/// The hooks that run here, and those that ship with wrap.
 fn hooks() -> Vec<CompletionCandidate> {
     let Ok(cwd) = std::env::current_dir() else { return Vec::new() };
     let root = project::detect(&cwd, &[], &|name| std::env::var_os(name)).root;
-    let names = inspect::names(&root, &trust::settings(&cwd, &root).config);
+    let mut names = inspect::names(&root, &trust::settings(&cwd, &root).config);
+    names.extend(SHIPPED.map(str::to_owned));
+    names.sort();
+    names.dedup();
     names.into_iter().map(CompletionCandidate::new).collect()
 }
 

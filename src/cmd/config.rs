@@ -28,7 +28,7 @@ pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let root = project::detect(&cwd, &[], &|name| std::env::var_os(name)).root;
     let loaded = trust::settings(&cwd, &root);
     for warning in &loaded.warnings {
-        eprintln!("wrap: {warning}");
+        complain!("wrap: {warning}");
     }
     print(&if args.json { as_json(&loaded)? } else { as_lines(&loaded)? })?;
     Ok(ExitCode::SUCCESS)

@@ -383,6 +383,9 @@ fn manual() -> Finding {
         Manual::Found(path) => well(format!("`{path}`")),
         Manual::NoMan => well("there is no man(1); `wrap help` says the same"),
         Manual::NoAnswer => note("man(1) does not answer", "see what `man -w wrap` waits for"),
-        Manual::NotFound => note("`man wrap` finds nothing", "wrap init --install"),
+        Manual::NotFound => match install::own_manual() {
+            Some(dir) => note("`man wrap` finds nothing", format!("export MANPATH={}:", dir.display())),
+            None => note("`man wrap` finds nothing", "wrap init --install"),
+        },
     }
 }

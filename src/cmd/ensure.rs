@@ -60,7 +60,7 @@ impl Same {
         match Registry::open_or_create().and_then(|registry| registry.lock("ensure", number)) {
             Ok(lock) => Some(lock),
             Err(error) => {
-                eprintln!("wrap: {error}");
+                complain!("wrap: {error}");
                 None
             }
         }
@@ -70,7 +70,7 @@ impl Same {
     pub fn runs(&self) -> Vec<(Entry, Health)> {
         let swept = sweep(&mut with_hooks());
         for warning in &swept.warnings {
-            eprintln!("wrap: {warning}");
+            complain!("wrap: {warning}");
         }
         let is_it = |entry: &Entry| entry.project_root == self.root && entry.cmd_args == self.words;
         swept.live.into_iter().filter(|(entry, _)| is_it(entry)).collect()
@@ -111,7 +111,7 @@ pub fn look(args: &RunArgs, command: &[OsString]) -> anyhow::Result<There> {
         }
         Outcome::Late => {
             told(args, &entry, false)?;
-            eprintln!("wrap: {} is not ready after {} s", title(&entry), wait.as_secs_f64());
+            complain!("wrap: {} is not ready after {} s", title(&entry), wait.as_secs_f64());
             Ok(There::Runs(ExitCode::from(TIMED_OUT)))
         }
     }
@@ -129,7 +129,7 @@ fn replace(entry: &Entry) -> anyhow::Result<()> {
 /// Says what it is called and where it answers, as `-d` does.
 fn told(args: &RunArgs, entry: &Entry, ready: bool) -> anyhow::Result<ExitCode> {
     if args.name.as_ref().is_some_and(|name| *name != entry.project_name) {
-        eprintln!("wrap: it runs already, and is called `{}`", visible(&entry.project_name));
+        complain!("wrap: it runs already, and is called `{}`", visible(&entry.project_name));
     }
     print(&Announcement::of(entry, ready).text(args.json))?;
     Ok(ExitCode::SUCCESS)

@@ -2,23 +2,24 @@
 
 use super::USAGE;
 use crate::cli::{definition, similar_verb};
+use anyhow::Context as _;
 use std::process::ExitCode;
 
 /// Prints it.
-pub fn run(verb: Option<&str>) -> anyhow::Result<ExitCode> {
-    let mut cli = definition();
-    cli.build();
-    let Some(verb) = verb else {
-        cli.print_long_help()?;
-        return Ok(ExitCode::SUCCESS);
-    };
-    if let Some(found) = cli.find_subcommand_mut(verb) {
-        found.print_long_help()?;
-        return Ok(ExitCode::SUCCESS);
+pub fn run(verbs: &[String]) -> anyhow::Result<ExitCode> {
+    let mut definition = definition();
+    definition.build();
+    let mut found = &mut definition;
+    for verb in verbs {
+        if found.find_subcommand(verb).is_none() {
+            match similar_verb(verb.as_ref()) {
+                Some(similar) => complain!("wrap: `{verb}` is no verb; did you mean `wrap help {similar}`?"),
+                None => complain!("wrap: `{verb}` is no verb; `wrap help` lists them"),
+            }
+            return Ok(ExitCode::from(USAGE));
+        }
+        found = found.find_subcommand_mut(verb).context("it was there")?;
     }
-    match similar_verb(verb.as_ref()) {
-        Some(similar) => eprintln!("wrap: `{verb}` is no verb; did you mean `wrap help {similar}`?"),
-        None => eprintln!("wrap: `{verb}` is no verb; `wrap help` lists them"),
-    }
-    Ok(ExitCode::from(USAGE))
+    found.print_long_help()?;
+    Ok(ExitCode::SUCCESS)
 }

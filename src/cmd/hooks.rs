@@ -49,7 +49,7 @@ impl Here {
         let project = project::detect(&cwd, &[], &|name| std::env::var_os(name));
         let loaded = trust::settings(&cwd, &project.root);
         for warning in loaded.warnings {
-            eprintln!("wrap: {warning}");
+            complain!("wrap: {warning}");
         }
         Ok(Self { cwd, project, config: loaded.config })
     }
@@ -57,7 +57,7 @@ impl Here {
     fn hooks(&self) -> Vec<Seen> {
         let (seen, said) = inspect::all(&self.project.root, &self.config);
         for line in said {
-            eprintln!("wrap: {line}");
+            complain!("wrap: {line}");
         }
         seen
     }
@@ -161,7 +161,7 @@ fn new(name: &str, in_project: bool, from: Option<&str>) -> anyhow::Result<ExitC
     written.map_err(|error| Error::file("write", &path, error))?;
     let then = if in_project { "`wrap trust` lets it run here, and " } else { "" };
     print(&format!("{}\n", path.display()))?;
-    eprintln!("wrap: {then}`wrap hooks test EVENT {name}` tries it out");
+    complain!("wrap: {then}`wrap hooks test EVENT {name}` tries it out");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -218,7 +218,7 @@ fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
     let event: Event = match args.event.parse() {
         Ok(event) => event,
         Err(why) => {
-            eprintln!("wrap: {why}");
+            complain!("wrap: {why}");
             return Ok(ExitCode::from(USAGE));
         }
     };

@@ -28,7 +28,7 @@ pub fn run(args: &InitArgs) -> anyhow::Result<ExitCode> {
 fn script(shell: Shell, more: &[(String, String)]) -> anyhow::Result<ExitCode> {
     let loaded = config::load(None, config::NOT_TRUSTED);
     for warning in &loaded.warnings {
-        eprintln!("wrap: {warning}");
+        complain!("wrap: {warning}");
     }
     let mut aliases = loaded.config.alias;
     for alias in more {
@@ -44,7 +44,7 @@ fn script(shell: Shell, more: &[(String, String)]) -> anyhow::Result<ExitCode> {
     let mut made = Vec::new();
     for (name, command) in &aliases {
         if let Some(why) = hidden_by(name) {
-            eprintln!("wrap: alias `{}` is not made: {why}", printable(name, 100));
+            complain!("wrap: alias `{}` is not made: {why}", printable(name, 100));
             continue;
         }
         text.push_str(&alias(shell, name, command));
@@ -76,15 +76,34 @@ fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
 
+/// What means something to a shell beside words and quotes. Of `a && b`, the alias would wrap `a` alone; and each shell
+/// means something else by it.
+const SYNTAX: [char; 12] = ['&', '|', ';', '<', '>', '(', ')', '$', '`', '*', '?', '~'];
+
 /// The words that follow are the command's, as with any alias.
 fn alias(shell: Shell, name: &str, command: &str) -> String {
-    let words = format!("wrap {command}");
+    let words = if command.contains(SYNTAX) {
+        let script = format!("{command} \"$@\"");
+        format!("wrap sh -c {} {name}", shlex::try_quote(&script).unwrap_or_default())
+    } else {
+        format!("wrap {command}")
+    };
+    // Neither takes a word as sh writes it.
+    let quoted = |quote: fn(&str) -> String| {
+        let is_plain = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "_.,:=/@%+-".contains(c));
+        let words = shlex::split(&words).unwrap_or_default();
+        let words = words.iter().map(|word| if is_plain(word) { word.clone() } else { quote(word) });
+        words.collect::<Vec<_>>().join(" ")
+    };
     match shell {
         Shell::Bash | Shell::Zsh => format!("alias {name}='{}'\n", words.replace('\'', "'\\''")),
         Shell::Fish => format!("alias {name} '{}'\n", words.replace('\\', "\\\\").replace('\'', "\\'")),
         // nushell has a `wrap` of its own, which makes tables.
-        Shell::Nu => format!("alias {name} = ^{words}\n"),
-        Shell::Pwsh => format!("function global:{name} {{ {words} @args }}\n"),
+        Shell::Nu => format!("alias {name} = ^{}\n", quoted(|word| serde_json::Value::from(word).to_string())),
+        Shell::Pwsh => {
+            let words = quoted(|word| format!("'{}'", word.replace('\'', "''")));
+            format!("function global:{name} {{ {words} @args }}\n")
+        }
     }
 }
 
@@ -95,6 +114,11 @@ mod tests {
     #[test]
     fn quotes_stay_what_they_are() {
         assert_eq!(alias(Shell::Bash, "a", "sh -c 'x'"), "alias a='wrap sh -c '\\''x'\\'''\n");
+        let both = "a && b";
+        assert_eq!(alias(Shell::Bash, "x", both), "alias x='wrap sh -c '\\''a && b \"$@\"'\\'' x'\n");
+        assert_eq!(alias(Shell::Nu, "x", both), "alias x = ^wrap sh -c \"a && b \\\"$@\\\"\" x\n");
+        assert_eq!(alias(Shell::Pwsh, "x", both), "function global:x { wrap sh -c 'a && b \"$@\"' x @args }\n");
+        assert_eq!(alias(Shell::Nu, "x", "npm run dev"), "alias x = ^wrap npm run dev\n");
         assert_eq!(alias(Shell::Fish, "a", "sh -c 'x\\y'"), "alias a 'wrap sh -c \\'x\\\\y\\''\n");
     }
 

@@ -66,10 +66,14 @@ enum Reach {
 /// Puts them there, or takes them away.
 pub fn run(args: &InitArgs) -> anyhow::Result<ExitCode> {
     let places = if args.system { Places::of_system() } else { Places::of_user()? };
-    let (said, failures) = if args.uninstall { places.uninstall() } else { places.install() };
+    let (said, mut failures) = if args.uninstall { places.uninstall() } else { places.install() };
     print(&said)?;
+    let us = rustix::process::geteuid();
+    if !failures.is_empty() && places.reach == Reach::System && !us.is_root() {
+        failures.push("what is for everybody takes root: sudo wrap init … --system".to_owned());
+    }
     for failure in &failures {
-        eprintln!("wrap: {failure}");
+        complain!("wrap: {failure}");
     }
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -81,6 +85,12 @@ pub fn has_completions(shell: Shell) -> bool {
     let paths = SCRIPTS.into_iter().chain([(Shell::Zsh, "zsh/vendor-completions/_wrap")]);
     let paths: Vec<&str> = paths.filter(|(of, _)| *of == shell).map(|(_, path)| path).collect();
     shares.iter().flatten().any(|share| paths.iter().any(|path| is_ours(&share.join(path)).unwrap_or(false)))
+}
+
+/// Where this user's manual was installed, if it was.
+pub fn own_manual() -> Option<PathBuf> {
+    let dir = Places::of_user().ok()?.manual;
+    is_ours(&dir.join("man1/wrap.1")).is_ok_and(|ours| ours).then_some(dir)
 }
 
 impl Places {
@@ -193,7 +203,7 @@ impl Places {
             };
             match removed {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    failures.push(format!("cannot remove `{}`: {}", path.display(), denied(&error)));
+                    failures.push(format!("cannot remove `{}`: {}", path.display(), reason(&error)));
                 }
                 _ => {}
             }
@@ -233,11 +243,11 @@ fn put(path: &Path, content: &[u8], made: &mut Vec<PathBuf>) -> anyhow::Result<(
     let dir = path.parent().context("it has no directory")?;
     let missing: Vec<&Path> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
     for dir in missing.into_iter().rev() {
-        DirBuilder::new().mode(DIRECTORY_MODE).create(dir).map_err(|error| anyhow::anyhow!(denied(&error)))?;
+        DirBuilder::new().mode(DIRECTORY_MODE).create(dir).map_err(|error| anyhow::anyhow!(reason(&error)))?;
         fs::set_permissions(dir, fs::Permissions::from_mode(DIRECTORY_MODE))?;
         made.push(dir.to_owned());
     }
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(|error| anyhow::anyhow!(denied(&error)))?;
+    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(|error| anyhow::anyhow!(reason(&error)))?;
     file.write_all(content)?;
     file.as_file().set_permissions(fs::Permissions::from_mode(FILE_MODE))?;
     // Somebody may have put one of his there just now.
@@ -247,14 +257,6 @@ fn put(path: &Path, content: &[u8], made: &mut Vec<PathBuf>) -> anyhow::Result<(
         file.persist_noclobber(path)?
     };
     Ok(())
-}
-
-fn denied(error: &io::Error) -> String {
-    let why = reason(error);
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => format!("{why}; for everybody it takes root: sudo wrap init … --system"),
-        _ => why,
-    }
 }
 
 /// Whether it is a file that has the mark; a link is not, wherever it leads.

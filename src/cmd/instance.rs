@@ -32,8 +32,8 @@ pub fn live(target: &str) -> Result<Entry, ExitCode> {
     };
     found.map_err(|error| {
         match past(target).filter(|_| matches!(error, TargetError::NotFound { .. })) {
-            Some(past) => eprintln!("wrap: {}", has_ended(&past)),
-            None => eprintln!("wrap: {error}"),
+            Some(past) => complain!("wrap: {}", has_ended(&past)),
+            None => complain!("wrap: {error}"),
         }
         ExitCode::from(error.exit_code())
     })

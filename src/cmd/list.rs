@@ -26,7 +26,7 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
 pub(super) fn text(args: &ListArgs) -> String {
     let swept = sweep(&mut with_hooks());
     for warning in &swept.warnings {
-        eprintln!("wrap: {warning}");
+        complain!("wrap: {warning}");
     }
     let mut live = swept.live;
     let found = live.len();
@@ -74,7 +74,7 @@ pub(super) fn text(args: &ListArgs) -> String {
 fn ended(live: &[Shown]) -> Vec<Shown> {
     let (past, warnings) = History::ours().map(|history| history.all()).unwrap_or_default();
     for warning in warnings {
-        eprintln!("wrap: {warning}");
+        complain!("wrap: {warning}");
     }
     let is_live = |id: &str| live.iter().any(|shown| shown.entry.instance_id == id);
     past.into_iter().filter(|past| !is_live(&past.entry.instance_id)).map(Shown::from).collect()

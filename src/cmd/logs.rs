@@ -104,14 +104,14 @@ pub fn run(args: &LogsArgs) -> anyhow::Result<ExitCode> {
     let mut view = match View::new(args, Screen::of_stdout()) {
         Ok(view) => view,
         Err(error) => {
-            eprintln!("wrap: {error}");
+            complain!("wrap: {error}");
             return Ok(ExitCode::from(USAGE));
         }
     };
     let subject = match find(&args.target) {
         Ok(subject) => subject,
         Err(error) => {
-            eprintln!("wrap: {error}");
+            complain!("wrap: {error}");
             return Ok(ExitCode::from(error.exit_code()));
         }
     };
@@ -192,7 +192,7 @@ fn show(path: &Path, subject: &Subject, args: &LogsArgs, view: &mut View) -> Res
             return view.flush();
         }
         let yet = if subject.live.is_some() { " yet" } else { "" };
-        eprintln!("wrap: nothing is logged of {}{yet}", subject.title());
+        complain!("wrap: nothing is logged of {}{yet}", subject.title());
         return Ok(());
     };
     let mut follow = Follow::new(path).map_err(unreadable)?;

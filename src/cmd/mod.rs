@@ -1,5 +1,12 @@
 //! The verbs, one a file.
 
+/// A line on standard error. One that takes nothing (a full disk, a reader that left) costs the line, and not the exit code.
+macro_rules! complain {
+    ($($said:tt)*) => {
+        $crate::cmd::complained(format_args!($($said)*))
+    };
+}
+
 pub mod adopt;
 pub mod attach;
 pub mod center;
@@ -41,6 +48,11 @@ const TIMED_OUT: u8 = 4;
 
 /// The exit code of a verb that Ctrl-C ended, as shells count: 128 and SIGINT.
 const INTERRUPTED: i32 = 130;
+
+/// What `complain!` does.
+fn complained(line: std::fmt::Arguments) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
 
 /// Writes a verb's data. A reader that has seen enough (`wrap list | head -1`) is no error.
 fn print(text: &str) -> io::Result<()> {

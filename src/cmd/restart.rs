@@ -80,7 +80,7 @@ fn wait(entry: &Entry, timeout: Duration) -> anyhow::Result<ExitCode> {
         }
         Outcome::Late => {
             let seconds = timeout.as_secs_f64();
-            eprintln!("wrap: {} runs and is not ready within {seconds} s (`ready_timeout`)", title(entry));
+            complain!("wrap: {} runs and is not ready within {seconds} s (`ready_timeout`)", title(entry));
             Ok(ExitCode::from(TIMED_OUT))
         }
     }
@@ -90,7 +90,7 @@ fn wait(entry: &Entry, timeout: Duration) -> anyhow::Result<ExitCode> {
 fn say_last_lines(entry: &Entry) {
     let Some(path) = &entry.log_path else { return };
     for line in log::tail(Path::new(path), LAST_LINES).unwrap_or_default() {
-        eprintln!("  {}", plain(&overwritten(&line.text)));
+        complain!("  {}", plain(&overwritten(&line.text)));
     }
 }
 

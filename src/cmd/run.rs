@@ -31,7 +31,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         command = own.command;
     }
     if !args.detach && !args.ensure && (args.wait.is_some() || args.size.is_some() || args.json) {
-        eprintln!("wrap: --wait, --size and --json are for a run that is left in the background: add -d");
+        complain!("wrap: --wait, --size and --json are for a run that is left in the background: add -d");
         return Ok(ExitCode::from(USAGE));
     }
     let lock = match args.ensure.then(|| ensure::look(args, &command)).transpose()? {
@@ -84,8 +84,8 @@ fn own_command() -> anyhow::Result<Option<Candidate>> {
         DevCommand::Found(candidate) => Ok(Some(candidate)),
         DevCommand::Several(candidates) => ask(&candidates),
         DevCommand::Nothing => {
-            eprintln!("{}", definition().render_help());
-            eprintln!("wrap: no dev command in `{}`; name one: wrap COMMAND...", cwd.display());
+            complain!("{}", definition().render_help());
+            complain!("wrap: no dev command in `{}`; name one: wrap COMMAND...", cwd.display());
             Ok(None)
         }
     }
@@ -99,23 +99,23 @@ fn ask(candidates: &[Candidate]) -> anyhow::Result<Option<Candidate>> {
     };
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         let offers: Vec<_> = candidates.iter().map(|candidate| format!("  wrap {}", line(candidate))).collect();
-        eprintln!("wrap: more than one dev command here; name one:\n{}", offers.join("\n"));
+        complain!("wrap: more than one dev command here; name one:\n{}", offers.join("\n"));
         return Ok(None);
     }
     for (number, candidate) in candidates.iter().enumerate() {
-        eprintln!("  {}  {}", number + 1, line(candidate));
+        complain!("  {}  {}", number + 1, line(candidate));
     }
     loop {
         eprint!("wrap: which one? [1-{}] ", candidates.len());
         let mut answer = String::new();
         if io::stdin().lock().read_line(&mut answer)? == 0 {
-            eprintln!();
+            complain!("");
             return Ok(None);
         }
         let chosen = answer.trim().parse::<usize>().ok().and_then(|number| candidates.get(number.checked_sub(1)?));
         if let Some(candidate) = chosen {
             return Ok(Some(candidate.clone()));
         }
-        eprintln!("wrap: `{}` is not one of them", answer.trim().escape_debug());
+        complain!("wrap: `{}` is not one of them", answer.trim().escape_debug());
     }
 }

@@ -39,7 +39,7 @@ pub fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
             if args.json {
                 print("{\"arrived\":false}\n")?;
             }
-            eprintln!("wrap: {} does not read its input; what was sent waits until it does", title(&entry));
+            complain!("wrap: {} does not read its input; what was sent waits until it does", title(&entry));
             return Ok(ExitCode::from(TIMED_OUT));
         }
     }

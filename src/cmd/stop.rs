@@ -30,12 +30,12 @@ struct Terminated {
 /// Ends the targets, all at once, and returns when they are gone.
 pub fn run(args: &StopArgs) -> anyhow::Result<ExitCode> {
     if args.targets.is_empty() && !args.all {
-        eprintln!("wrap: stop what? name an id, a name, :PORT or a pid (`wrap list` shows them), or --all");
+        complain!("wrap: stop what? name an id, a name, :PORT or a pid (`wrap list` shows them), or --all");
         return Ok(ExitCode::from(USAGE));
     }
     let swept = sweep(&mut with_hooks());
     for warning in &swept.warnings {
-        eprintln!("wrap: {warning}");
+        complain!("wrap: {warning}");
     }
     let chosen = match choose(args, &swept.live) {
         Ok(chosen) => chosen,
@@ -43,10 +43,10 @@ pub fn run(args: &StopArgs) -> anyhow::Result<ExitCode> {
             if let TargetError::NotFound { target, .. } = &error
                 && let Some(past) = instance::past(target)
             {
-                eprintln!("wrap: {}", instance::has_ended(&past));
+                complain!("wrap: {}", instance::has_ended(&past));
                 return Ok(ExitCode::from(error.exit_code()));
             }
-            eprintln!("wrap: {error}{}", if args.targets.len() > 1 { "; nothing was stopped" } else { "" });
+            complain!("wrap: {error}{}", if args.targets.len() > 1 { "; nothing was stopped" } else { "" });
             return Ok(ExitCode::from(error.exit_code()));
         }
     };
@@ -56,7 +56,7 @@ pub fn run(args: &StopArgs) -> anyhow::Result<ExitCode> {
     }
     // Whoever stops waiting does not stop the ending: the keeper goes on with it.
     let _ = ctrlc::set_handler(|| {
-        eprintln!("wrap: no longer waiting; what was asked to end still ends");
+        complain!("wrap: no longer waiting; what was asked to end still ends");
         std::process::exit(INTERRUPTED);
     });
     let waiting: Vec<_> = chosen
@@ -68,7 +68,7 @@ pub fn run(args: &StopArgs) -> anyhow::Result<ExitCode> {
         match waiting.join().unwrap_or_else(|_| bail!("the thread that ended it failed")) {
             Ok(said) => print(&said)?,
             Err(error) => {
-                eprintln!("wrap: cannot stop {}: {error:#}", title(&entry));
+                complain!("wrap: cannot stop {}: {error:#}", title(&entry));
                 failed = true;
             }
         }

@@ -80,13 +80,13 @@ pub fn find(target: &str) -> Result<Found, TargetError> {
 
 fn say(warnings: &[String]) {
     for warning in warnings {
-        eprintln!("wrap: {warning}");
+        complain!("wrap: {warning}");
     }
 }
 
 /// Says who is not found or who may be meant; the exit code that tells which.
 pub fn refused(error: &TargetError) -> ExitCode {
-    eprintln!("wrap: {error}");
+    complain!("wrap: {error}");
     ExitCode::from(error.exit_code())
 }
 

@@ -42,7 +42,7 @@ pub fn run(args: &TrustArgs) -> anyhow::Result<ExitCode> {
     }
     let said = store.trust(bundle.word())?;
     if let Some(said) = said {
-        eprintln!("wrap: {said}");
+        complain!("wrap: {said}");
     }
     let mut text = format!("trusted `{}`, as it is now:\n", shown(bundle.root()));
     for item in bundle.files() {

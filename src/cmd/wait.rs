@@ -115,12 +115,12 @@ pub fn run(args: &WaitArgs) -> anyhow::Result<ExitCode> {
         }
         Turn::Ended(past) => {
             let how = past.map_or_else(String::new, |past| format!(": {}", ended(&past.end)));
-            eprintln!("wrap: {} ended before it {}{how}", subject.title, came(&args.what));
+            complain!("wrap: {} ended before it {}{how}", subject.title, came(&args.what));
             Ok(ExitCode::FAILURE)
         }
         Turn::Late => {
             let time = duration(start.elapsed().as_millis() as u64);
-            eprintln!("wrap: {} {} after {time}", subject.title, still_missing(&args.what));
+            complain!("wrap: {} {} after {time}", subject.title, still_missing(&args.what));
             Ok(ExitCode::from(TIMED_OUT))
         }
     }

@@ -78,10 +78,11 @@ fn draw(text: &str) -> io::Result<()> {
     let count = text.lines().count();
     let room = if count < rows { count } else { rows - 2 };
     for line in text.lines().take(room) {
-        drawn.extend([line, "\x1b[K\r\n"]);
+        // Erased first: behind a line that fills the row, it would take the last character away.
+        drawn.extend(["\x1b[K", line, "\r\n"]);
     }
     if room < count {
-        let _ = write!(drawn, "… {} more lines\x1b[K\r\n", count - room);
+        let _ = write!(drawn, "\x1b[K… {} more lines\r\n", count - room);
     }
     drawn.push_str("\x1b[J");
     print(&drawn)

@@ -3,6 +3,7 @@
 use super::shipped::hooks;
 use super::values::{alias, center, directories, name, paths, port, request_path, seconds, text, word};
 use super::{Center, Config, Leftovers, Named, OnHangup};
+use crate::files;
 use crate::keys;
 use serde_json::{Value as Json, json};
 use toml::de::DeValue;
@@ -174,10 +175,14 @@ pub(super) static KEYS: &[Key] = &[
         who: Who::User,
         takes: "a table of names and command lines",
         about: "Aliases that `wrap init` makes in the shell, each of which runs under wrap.",
-        set: |config, value, _| {
-            let table = value.as_table()?;
-            let all = table.iter().map(|(name, command)| alias(name.get_ref(), command.get_ref().as_str()?));
-            config.alias = all.collect::<Option<_>>()?;
+        set: |config, value, wrong| {
+            for (name, command) in value.as_table()? {
+                let name = name.get_ref();
+                match alias(name, command.get_ref().as_str().unwrap_or_default()) {
+                    Ok(alias) => config.alias.push(alias),
+                    Err(why) => wrong.push(format!("the alias `{}` is not made: {why}", files::printable(name, 100))),
+                }
+            }
             Some(())
         },
         show: |config| {

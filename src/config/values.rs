@@ -19,12 +19,19 @@ pub(super) const PATHS: usize = 32;
 /// What an alias is, completing "… is".
 pub const ALIAS_TAKES: &str = "a name of letters, digits, `-` and `_`, and one line of a command";
 
-/// An alias; `None` where the shells could not take it.
-pub fn alias(name: &str, command: &str) -> Option<(String, String)> {
+/// An alias, or why the shells could not take it.
+pub fn alias(name: &str, command: &str) -> Result<(String, String), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let is_name = !name.is_empty() && !name.starts_with('-') && name.chars().all(plain);
     let is_line = !command.trim().is_empty() && !command.contains(char::is_control);
-    (is_name && is_line).then(|| (name.to_owned(), command.to_owned()))
+    if !(is_name && is_line) {
+        return Err(format!("it takes {ALIAS_TAKES}"));
+    }
+    // It becomes a part of what the shell reads at its start, and everything behind it would be within the quotes.
+    if shlex::split(command).is_none() {
+        return Err("a quote in it has no end".to_owned());
+    }
+    Ok((name.to_owned(), command.to_owned()))
 }
 
 pub(super) fn name(value: &DeValue) -> Option<String> {

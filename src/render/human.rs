@@ -6,8 +6,10 @@ use crate::registry::health::Status;
 use std::io::IsTerminal as _;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// A command is cut to the terminal's width, but never below this: less says nothing.
+/// A command is cut to the terminal's width; before it is cut below this, other columns go.
 const SHORTEST_COMMAND: usize = 16;
+/// What there is of it in any case.
+const LEAST: usize = 4;
 /// What is not said, because it is as it should be.
 const HEALTHY: &str = "healthy";
 /// A name is cut to so much on a terminal: one that is longer would push all else away.
@@ -81,8 +83,7 @@ pub fn list(instances: &[Shown], hidden: usize, screen: Screen, now_ms: u64) -> 
     if is_narrow(started, url) {
         started = 0;
     }
-    let room =
-        screen.width.map_or(usize::MAX, |width| width.saturating_sub(others(started, url)).max(SHORTEST_COMMAND));
+    let room = screen.width.map_or(usize::MAX, |width| width.saturating_sub(others(started, url)).max(LEAST));
     let command = longest.min(room);
 
     let mut text = String::new();
@@ -220,6 +221,7 @@ mod tests {
         assert!(at(100).contains("http://localhost:3000/"), "{}", at(100));
         assert_eq!(at(80), line("10 min ago  "));
         assert_eq!(at(65), line(""));
+        assert_eq!(at(54).trim_end().width(), 54, "{}", at(54));
     }
 
     #[test]

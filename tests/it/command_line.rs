@@ -193,3 +193,15 @@ fn title_prompt_marks_and_directory_are_the_commands_alone() {
     terminal.wait_end();
     assert_eq!(String::from_utf8_lossy(&terminal.output()), own);
 }
+
+/// A full disk below standard error, or a reader that left, costs our line and not the exit code.
+#[test]
+fn a_standard_error_that_takes_nothing_changes_no_exit_code() {
+    let sandbox = Sandbox::new();
+    for (line, code) in
+        [("wrap stop nosuch", "3"), ("wrap send nosuch x", "3"), ("wrap help nosuch", "2"), ("wrap", "2")]
+    {
+        let told = sandbox.sh(&format!("{line} 2>/dev/full; echo $?")).piped().expect_code(0);
+        assert_eq!(told.out(), format!("{code}\n"), "{line}");
+    }
+}

@@ -73,6 +73,23 @@ fn fish_has_them() {
 }
 
 #[test]
+fn one_wrong_alias_costs_no_other() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "config/wrap/config.toml",
+        "[alias]\n'my thing' = 'x'\nnumber = 5\nopen = 'say \"hi'\ndev = 'echo one'\nboth = 'echo a && echo b'\n",
+    );
+    let made = sandbox.wrap(["init", "bash"]).piped().expect_code(0);
+    for (name, why) in [("my thing", "it takes a name"), ("number", "it takes a name"), ("open", "has no end")] {
+        let told = made.err().lines().any(|line| line.contains(&format!("alias `{name}`")) && line.contains(why));
+        assert!(told, "{name}: {}", made.err());
+    }
+    assert!(made.out().contains("alias dev='wrap echo one'\n"), "{}", made.out());
+    let script = "shopt -s expand_aliases; eval \"$(wrap init bash 2>/dev/null)\"; eval 'both c'";
+    assert_eq!(sandbox.run("bash", ["-c", script]).piped().expect_code(0).out(), "a\nb c\n");
+}
+
+#[test]
 fn what_cannot_be_an_alias_is_said_and_nothing_else_is_printed() {
     let sandbox = Sandbox::new();
     let clean = sandbox.wrap(["init", "bash"]).piped().expect_code(0);
