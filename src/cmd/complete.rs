@@ -120,9 +120,7 @@ fn values(verb: &str, name: &str) -> Option<ArgValueCompleter> {
             _ => ArgValueCompleter::new(living),
         },
         "COLUMN" | "COLUMN,…" => of(|| Column::ALL.map(|(name, _)| name).into_iter().map(plain).collect()),
-        "COLUMN=TEXT" => {
-            of(|| Column::ALL.iter().map(|(name, _)| CompletionCandidate::new(format!("{name}="))).collect())
-        }
+        "COLUMN=TEXT" => ArgValueCompleter::new(filters),
         "WHAT" => of(|| ["ready", "healthy", "exit", "log="].into_iter().map(plain).collect()),
         "KEY" => of(|| Key::names().chain(["ctrl-c", "ctrl-d", "ctrl-z"]).map(plain).collect()),
         "EVENT" => of(|| Event::ALL.into_iter().map(Event::as_str).map(plain).collect()),
@@ -146,6 +144,17 @@ fn of(all: impl Fn() -> Vec<CompletionCandidate> + Send + Sync + 'static) -> Arg
         };
         all().into_iter().filter(begun).collect()
     })
+}
+
+/// A column with its `=`; behind that of the status what it can be.
+fn filters(current: &OsStr) -> Vec<CompletionCandidate> {
+    let current = current.to_string_lossy();
+    let all: Vec<String> = if current.starts_with("status=") {
+        Status::ALL.iter().map(|status| format!("status={status}")).collect()
+    } else {
+        Column::ALL.iter().map(|(name, _)| format!("{name}=")).collect()
+    };
+    all.into_iter().filter(|filter| filter.starts_with(&*current)).map(CompletionCandidate::new).collect()
 }
 
 fn plain(word: &str) -> CompletionCandidate {
@@ -306,6 +315,7 @@ mod tests {
         assert_eq!(values_of("wrap list --format=j"), ["--format=json"]);
         assert_eq!(values_of("wrap list -o name,po"), ["name,port"]);
         assert_eq!(values_of("wrap list --filter sta"), ["status=", "started="]);
+        assert_eq!(values_of("wrap list --filter status=un"), ["status=unresponsive", "status=unknown"]);
         assert_eq!(values_of("wrap wait x --for he"), ["healthy"]);
         assert_eq!(values_of("wrap hooks test st"), ["start", "stale"]);
         assert_eq!(values_of("wrap hooks new x --from doc"), ["docker-cleanup"]);

@@ -36,6 +36,21 @@ pub enum Status {
     Stopped,
 }
 
+impl Status {
+    /// Every one that there is.
+    pub const ALL: [Self; 9] = [
+        Self::Starting,
+        Self::Healthy,
+        Self::Unresponsive,
+        Self::Orphaned,
+        Self::Stopping,
+        Self::Restarting,
+        Self::Dead,
+        Self::Unknown,
+        Self::Stopped,
+    ];
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // `pad`, so that a width given by a table counts.

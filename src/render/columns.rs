@@ -3,6 +3,7 @@
 use super::human::{Screen, painted};
 use super::{Shown, duration, visible};
 use crate::error::meant;
+use crate::registry::health::Status;
 use std::cmp::Ordering;
 use std::str::FromStr;
 use unicode_width::UnicodeWidthStr as _;
@@ -130,7 +131,14 @@ impl FromStr for Filter {
     fn from_str(text: &str) -> Result<Self, String> {
         let at = text.find(['=', '~']).ok_or("it is neither COLUMN=TEXT nor COLUMN~TEXT")?;
         let column = text[..at].parse()?;
-        Ok(Self { column, text: text[at + 1..].to_lowercase(), is_part: text.as_bytes()[at] == b'~' })
+        let filter = Self { column, text: text[at + 1..].to_lowercase(), is_part: text.as_bytes()[at] == b'~' };
+        let all = Status::ALL.map(|status| status.to_string());
+        if column == Column::Status && !filter.is_part && !all.contains(&filter.text) {
+            let meant = meant(&filter.text, all.iter().map(String::as_str));
+            let hint = meant.map(|known| format!("did you mean `{known}`? ")).unwrap_or_default();
+            return Err(format!("{hint}a status is one of {}", all.join(", ")));
+        }
+        Ok(filter)
     }
 }
 
@@ -206,6 +214,8 @@ mod tests {
             assert_eq!(all().iter().filter(|shown| filter.holds(shown, 0)).count(), expected, "{filter:?}");
         }
         assert!("name".parse::<Filter>().is_err());
+        assert!("status=stoped".parse::<Filter>().expect_err("no status").contains("did you mean `stopped`?"));
+        assert!("status~un".parse::<Filter>().is_ok() && "status=healthy".parse::<Filter>().is_ok());
         assert!("prot=1".parse::<Filter>().expect_err("no column").contains("did you mean `port`?"));
     }
 
