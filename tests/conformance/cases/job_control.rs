@@ -220,10 +220,18 @@ fn stops(bed: &Bed, terminal: &Terminal, status: &str) -> String {
     }
     terminal.send(CTRL_Z);
     terminal.wait_prompt();
-    // In the background it reads, and stops again.
+    // In the background it reads, and stops again. A shell that says `fg` in the moment before it hears so takes it for
+    // running, sends no SIGCONT, and reports it as stopped.
     terminal.line("bg");
     terminal.line("echo co''ntinued");
     terminal.wait_for("continued");
+    loop {
+        terminal.line("jobs; echo lo''oked");
+        let jobs = terminal.wait_for("looked").to_lowercase();
+        if jobs.contains("stopped") || jobs.contains("suspended") {
+            break;
+        }
+    }
     terminal.bring_back();
     terminal.line("four");
     terminal.wait_for("<four>");
