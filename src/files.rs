@@ -50,13 +50,20 @@ pub fn name(text: &str) -> Option<String> {
 /// invisible or turn the direction of writing, cut to `limit` characters. It may come out empty.
 pub fn printable(text: &str, limit: usize) -> String {
     let spaced = text.trim().chars().map(|c| if c == '\t' { ' ' } else { c });
-    let shown: String = spaced.filter(|c| !c.is_control() && !is_hidden(*c)).take(limit).collect();
+    let shown: String = spaced.filter(|c| !is_hidden(*c)).take(limit).collect();
     shown.trim().to_owned()
 }
 
-/// Format characters of Unicode that hide or reorder what stands beside them.
-fn is_hidden(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+/// Whether a terminal or a reader would see something else than is written.
+pub fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            // Zero width space and the direction marks; U+200C and U+200D stay: scripts and emoji need them.
+            '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{feff}'
+            // Line and paragraph separator, embeddings and overrides, isolates.
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            // Tags: a whole invisible alphabet.
+            | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -91,6 +98,7 @@ mod tests {
     #[test]
     fn shown_text_is_one_harmless_line() {
         assert_eq!(printable(" a\x1b[31m\nb\u{202e}c ", 100), "a[31mbc");
+        assert_eq!(printable("a\u{e0041}\u{61c}b👩\u{200d}💻", 100), "ab👩\u{200d}💻");
         assert_eq!(printable("äöü", 2), "äö");
         assert_eq!(printable("\n\t ", 9), "");
         assert_eq!(name("\u{200b}\n"), None);

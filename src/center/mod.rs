@@ -2,6 +2,8 @@
 
 mod board;
 mod forward;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod guard;
 mod hub;
 mod logs;

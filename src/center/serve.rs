@@ -9,7 +9,8 @@ use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -58,6 +59,8 @@ pub async fn serve(listeners: Vec<TcpListener>, router: Router, mut over: watch:
                 };
                 match accepted {
                     Ok((stream, _)) => {
+                        // A keystroke's echo or an event is one small packet, and not to wait for another.
+                        let _ = stream.set_nodelay(true);
                         let (router, over) = (router.clone(), over.clone());
                         connections.spawn(async move {
                             let _place = place;
@@ -76,9 +79,12 @@ pub async fn serve(listeners: Vec<TcpListener>, router: Router, mut over: watch:
     while tasks.join_next().await.is_some() {}
 }
 
-async fn connection(stream: TcpStream, router: Router, mut over: watch::Receiver<bool>) {
-    // A keystroke's echo or an event is one small packet, and not to wait for another.
-    let _ = stream.set_nodelay(true);
+/// Serves one connection, until either side ends it.
+pub(super) async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    router: Router,
+    mut over: watch::Receiver<bool>,
+) {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(STUCK));
     let service = TowerToHyperService::new(router);

@@ -8,6 +8,8 @@ mod command;
 mod ending;
 mod endpoint;
 mod flow;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod healthy;
 mod hear;
 mod job;

@@ -1,6 +1,7 @@
 //! For programs: the entry's own fields, with what wrap knows beside them.
 
-use super::{Shown, is_hidden, push_escaped};
+use super::{Shown, push_escaped};
+use crate::files::is_hidden;
 use crate::registry::entry::Entry;
 use crate::registry::health::Status;
 use crate::registry::history::End;

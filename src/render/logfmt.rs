@@ -1,6 +1,7 @@
 //! For logs: `key=value`, quoted where needed, one instance a line.
 
-use super::{Shown, is_hidden, push_escaped};
+use super::{Shown, push_escaped};
+use crate::files::is_hidden;
 
 /// A line for each.
 pub fn list(instances: &[Shown], now_ms: u64) -> String {

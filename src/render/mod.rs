@@ -9,6 +9,7 @@ pub mod log;
 pub mod logfmt;
 pub mod markdown;
 
+use crate::files::is_hidden;
 use crate::registry::entry::{Entry, State};
 use crate::registry::health::Status;
 use crate::registry::history::{End, Past, since_start};
@@ -143,18 +144,6 @@ fn push_escaped(text: &mut String, character: char) {
         // Writing to a string cannot fail.
         let _ = write!(text, "\\u{unit:04x}");
     }
-}
-
-/// Whether a terminal or a reader would see something else than is written.
-fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            // Zero width space and the direction marks; U+200C and U+200D stay: scripts and emoji need them.
-            '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{feff}'
-            // Line and paragraph separator, embeddings and overrides, isolates.
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            // Tags: a whole invisible alphabet.
-            | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
