@@ -10,12 +10,16 @@
 local NEVER = {
     "^LD_", "^DYLD_", "^GIT_", "^WRAP", "^BASH_", "^PYTHON", "^RUBY", "^PERL", "^NODE_OPTIONS$", "^NODE_PATH$", "^ENV$",
     "^PATH$", "^IFS$", "^SHELLOPTS$", "^PROMPT_COMMAND$", "^ZDOTDIR$", "^JAVA_TOOL_OPTIONS$", "^_JAVA_OPTIONS$",
-    "^JDK_JAVA_OPTIONS$", "^npm_config_", "^EDITOR$", "^VISUAL$", "^PAGER$", "^BROWSER$",
+    "^JDK_JAVA_OPTIONS$", "^EDITOR$", "^VISUAL$", "^PAGER$", "^BROWSER$", "^SHELL$", "^MAKE", "^NPM_CONFIG_", "^PNPM_",
+    "^YARN_", "^BUN_", "^DENO_", "^CARGO_", "^RUSTC", "^RUSTFLAGS$", "^GOFLAGS$", "^GOENV$", "^GEM_", "^BUNDLE_", "^PHPRC$",
+    "^PHP_INI_", "^OPENSSL_CONF$", "^OPENSSL_ENGINES$", "^GCONV_PATH$", "^CLASSPATH$", "^MAVEN_", "^GRADLE_", "^DOCKER_",
+    "^COMPOSE_FILE$", "^BUILDKIT_", "^SSH_ASKPASS$", "^GLIBC_TUNABLES$", "^NODE_REPL_", "^PIP_", "^UV_", "^LUA_",
 }
 
 local function may_be_set(name)
     for _, pattern in NEVER do
-        if name:match(pattern) then
+        -- npm, and who knows who else, takes any case.
+        if name:upper():match(pattern) then
             return false
         end
     end

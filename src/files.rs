@@ -3,7 +3,7 @@
 use crate::error::Error;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Manifests and settings are a few kilobytes; a generated one can be some hundred. Beyond this it is something
@@ -13,20 +13,41 @@ pub const MANIFEST_BYTES: u64 = 1024 * 1024;
 /// Longer names would break every table; npm allows 214 characters, Docker 63, and people read 20.
 const NAME_CHARS: usize = 100;
 
+/// As [`read_bounded`], of a file that only we or root can have written down: what another user wrote is an error.
+pub fn read_own(path: &Path, limit: u64) -> Result<Option<String>, Error> {
+    only(read(path, limit, Whose::OursOrRoots), path)
+}
+
 /// The text of a regular file of at most `limit` bytes, without a byte order mark; `None` where there is no file.
 pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<String>, Error> {
-    match read(path, limit) {
+    only(read(path, limit, Whose::Anybodys), path)
+}
+
+/// Who may have written a file.
+#[derive(PartialEq, Eq)]
+enum Whose {
+    Anybodys,
+    OursOrRoots,
+}
+
+fn only(read: io::Result<String>, path: &Path) -> Result<Option<String>, Error> {
+    match read {
         Ok(text) => Ok(Some(text)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(Error::file("read", path, error)),
     }
 }
 
-fn read(path: &Path, limit: u64) -> io::Result<String> {
+fn read(path: &Path, limit: u64, whose: Whose) -> io::Result<String> {
     // A FIFO would block the open until somebody writes, and a terminal could become our controlling one.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
-    if !file.metadata()?.is_file() {
+    let meta = file.metadata()?;
+    if !meta.is_file() {
         return Err(io::Error::other("it is not a regular file"));
+    }
+    // With `sudo -E` it is root who reads what a user wrote.
+    if whose == Whose::OursOrRoots && ![0, rustix::process::geteuid().as_raw()].contains(&meta.uid()) {
+        return Err(io::Error::other(format!("it belongs to user {}", meta.uid())));
     }
     let mut bytes = Vec::new();
     // One byte more than allowed tells "too large" from "just fits"; a size asked for beforehand could change.

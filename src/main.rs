@@ -1,6 +1,5 @@
 //! The binary: parses the command line and hands over to the verb.
 
-use std::io::Write;
 use std::process::ExitCode;
 use wrap::cli::{self, Verb};
 use wrap::cmd;
@@ -37,8 +36,7 @@ fn main() -> ExitCode {
         Verb::Help { verb } => cmd::help::run(&verb),
     };
     result.unwrap_or_else(|error| {
-        // A standard error that takes nothing must not turn a message into a panic.
-        let _ = writeln!(std::io::stderr(), "wrap: {error:#}");
+        cmd::failed(&error);
         ExitCode::FAILURE
     })
 }

@@ -14,6 +14,11 @@ pub fn home() -> Option<PathBuf> {
     absolute("HOME")
 }
 
+/// `WRAP_DIR`, without a slash at its end: with one, the system follows a symbolic link.
+pub fn override_dir() -> Option<PathBuf> {
+    absolute("WRAP_DIR").map(|dir| dir.components().collect())
+}
+
 /// `$XDG_CONFIG_HOME/wrap`, else `~/.config/wrap`: config.toml and hooks/.
 pub fn config_dir() -> Option<PathBuf> {
     let base = absolute("XDG_CONFIG_HOME").or_else(|| Some(home()?.join(".config")))?;
@@ -25,7 +30,7 @@ pub fn state_dir() -> Option<PathBuf> {
     if let Some(base) = absolute("XDG_STATE_HOME") {
         return Some(base.join("wrap"));
     }
-    if let Some(dir) = absolute("WRAP_DIR") {
+    if let Some(dir) = override_dir() {
         return Some(dir.join("state"));
     }
     Some(home()?.join(".local/state/wrap"))
@@ -35,7 +40,7 @@ pub fn state_dir() -> Option<PathBuf> {
 /// the only one. Without it all are listed, because a login shell, cron and an editor may each see another
 /// environment; whether one exists and is safe is [`crate::registry`]'s question.
 pub fn registry_dirs() -> Vec<PathBuf> {
-    if let Some(dir) = absolute("WRAP_DIR") {
+    if let Some(dir) = override_dir() {
         return vec![dir];
     }
     let uid = rustix::process::getuid().as_raw();

@@ -85,11 +85,12 @@ pub fn sweep_in(registries: &[Registry], history: Option<&History>, verdict: Ask
 }
 
 /// Ends what lives of an instance whose keeper is dead: the command with all below it, and whatever else has the
-/// instance's id in its environment. What leads a session of its own (a browser, a build daemon) is spared.
+/// instance's id in its environment. What leads a session of its own (a browser, a build daemon) is spared, unless the
+/// run's leftovers rule says otherwise.
 pub fn end_orphan(entry: &Entry) -> Ended {
     let command: Vec<(u32, u64)> = entry.child_pid.zip(entry.child_token).into_iter().collect();
     let also = |one: &process::Process| process::has_environment(one.pid, INSTANCE_VARIABLE, &entry.instance_id);
-    end(&Ending { roots: &command, also: &also, spare_sessions: true, grace: GRACE })
+    end(&Ending { roots: &command, also: &also, spare_sessions: !entry.ends_sessions, grace: GRACE })
 }
 
 /// Why [`finish`] did not.
@@ -190,7 +191,7 @@ pub fn without_hook(_: &Entry, status: Status) -> Option<Verdict> {
 }
 
 /// Calls those orphaned of which keeper and command are dead, but not all that the command started: removed, they
-/// could not be found again. What is in a session that one of them leads does not count: it is never ended either.
+/// could not be found again. What is in a session that one of them leads does not count where it is not ended either.
 fn survivors(entries: &[Entry], healths: &mut [Health]) {
     let mut dead: HashMap<&str, &mut Health> = HashMap::new();
     for (entry, health) in entries.iter().zip(healths) {
@@ -206,8 +207,9 @@ fn survivors(entries: &[Entry], healths: &mut [Health]) {
         .filter_map(|one| Some((process::environment(one.pid, INSTANCE_VARIABLE)?, one)))
         .filter(|(id, _)| dead.contains_key(id.as_str()))
         .collect();
+    let stays = |id: &str| entries.iter().any(|entry| entry.instance_id == id && !entry.ends_sessions);
     let leaders: HashSet<u32> =
-        of_one.iter().filter(|(_, one)| one.pid == one.session).map(|(_, one)| one.pid).collect();
+        of_one.iter().filter(|(id, one)| one.pid == one.session && stays(id)).map(|(_, one)| one.pid).collect();
     for (id, _) in of_one.iter().filter(|(_, one)| !leaders.contains(&one.session)) {
         if let Some(health) = dead.get_mut(id.as_str()) {
             health.status = Status::Orphaned;

@@ -41,6 +41,8 @@ fn written(bytes: &[u8]) {
     }
     // A terminal's newline is both; one that was not written yet may become one.
     let expected: Vec<&[u8]> = expected.iter().map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
+    let held = bytes.ends_with(b"\n\r") || bytes == b"\r";
+    let expected = &expected[..expected.len() - usize::from(held)];
     // Longer lines are cut.
     if bytes.len() < 10_000 {
         assert_eq!(texts, expected);

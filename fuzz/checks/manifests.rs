@@ -35,8 +35,9 @@ fn look(name: &str, bytes: &[u8], command: &[&str]) {
     let command: Vec<OsString> = command.iter().map(Into::into).collect();
     let env = |name: &str| (name == "HOME").then(|| OsString::from("/nowhere"));
     let from = Instant::now();
-    let (found, dev) =
-        place::with_file(&format!("project/{name}"), bytes, |_| (detect(&project, &command, &env), dev_command(&project, &env)));
+    let (found, dev) = place::with_file(&format!("project/{name}"), bytes, |_| {
+        (detect(&project, &command, &env), dev_command(&project, &env))
+    });
     assert!(from.elapsed() < LONG, "it took {:?}", from.elapsed());
     assert!(!found.name.is_empty() && found.name.chars().count() <= 100, "{:?}", found.name);
     assert!(!found.name.chars().any(is_hidden), "{:?}", found.name);

@@ -156,6 +156,16 @@ impl Client {
         tell::tell(&line);
     }
 
+    /// The keeper waits for this, to mend the terminal of a client that is killed just before it could.
+    pub(super) fn say_back(&mut self) {
+        if self.terminal.is_some() {
+            self.give_terminal_back();
+            self.outbox.push(Kind::Back, &[]);
+            // One that is gone waits for nothing.
+            let _ = self.outbox.flush(&self.socket);
+        }
+    }
+
     /// With `--verbose`, what was started.
     pub(super) fn say_started(&mut self) {
         if matches!(&self.errand, Errand::Run(plan) if plan.verbose) {

@@ -141,6 +141,7 @@ impl Client {
                 && self.outputs.is_empty()
             {
                 self.say_farewell();
+                self.say_back();
                 return outcome;
             }
             let ready = match self.wait() {

@@ -11,7 +11,16 @@ use crate::sys::process;
 use crate::wire::Ended;
 use rustix::process::{WaitOptions, WaitStatus, wait};
 use std::rc::Rc;
+use std::thread;
 use std::time::Duration;
+
+/// How often, and with which pause, a fork of the keeper's is looked at that has not become the command yet: an exec takes
+/// a millisecond, on a loaded machine some more.
+const FORK_LOOKS: u32 = 500;
+const FORK_PAUSE: Duration = Duration::from_millis(2);
+
+/// What was only just started has nothing to tidy up.
+const START_GRACE: Duration = Duration::from_millis(500);
 
 impl Client {
     /// The socket ended and nothing had said that the run is over.
@@ -34,7 +43,7 @@ impl Client {
                 return Outcome::Exit(1);
             }
         };
-        let Some(started) = self.started.take() else { return Self::died_before_start(&plan) };
+        let Some(started) = self.started.take() else { return self.died_before_start(&plan) };
         self.say(&format!(
             "the keeper ({}) was killed; ending what it ran: `{}`",
             self.keeper,
@@ -44,7 +53,7 @@ impl Client {
         let ended = end::end(&Ending {
             roots: &[(started.pid, started.token)],
             also: &|one| process::has_environment(one.pid, INSTANCE_VARIABLE, &id),
-            spare_sessions: true,
+            spare_sessions: !started.ends_sessions,
             grace: Duration::from_millis(started.grace),
         });
         for one in ended.killed {
@@ -78,29 +87,36 @@ impl Client {
     }
 
     /// Whether the command was started is told by what it left: then it must not run a second time.
-    fn died_before_start(plan: &Plan) -> Outcome {
-        // Every command is told its instance; whoever exec'ed us may have had children of its own.
-        let outer = std::env::var(INSTANCE_VARIABLE).ok();
-        let command = process::descendants(std::process::id())
-            .into_iter()
-            .find(|one| process::environment(one.pid, INSTANCE_VARIABLE).is_some_and(|id| Some(id) != outer));
-        match command {
-            None => {
-                tell(&format!(
-                    "the keeper ended before it could start `{}`; running it without wrap",
-                    plan.command[0].display()
-                ));
-                launch::bare(plan)
-            }
-            Some(command) => {
-                tell(&format!("the keeper ended as it started `{}`", plan.command[0].display()));
-                let _ = end::end(&Ending {
-                    roots: &[(command.pid, command.token)],
-                    also: &|_| false,
-                    spare_sessions: true,
-                    grace: Duration::from_secs(5),
-                });
-                Self::status_of(command.pid).map_or(Outcome::Exit(1), outcome)
+    fn died_before_start(&mut self, plan: &Plan) -> Outcome {
+        let Some((id, first)) = begun() else {
+            self.forget_unborn();
+            tell(&format!(
+                "the keeper ended before it could start `{}`; running it without wrap",
+                plan.command[0].display()
+            ));
+            return launch::bare(plan);
+        };
+        tell(&format!("the keeper ended as it started `{}`; ending it", plan.command[0].display()));
+        let _ = end::end(&Ending {
+            roots: &[],
+            also: &|one| process::has_environment(one.pid, INSTANCE_VARIABLE, &id),
+            // So young, nothing of it was put there to stay.
+            spare_sessions: false,
+            grace: START_GRACE,
+        });
+        let seen = Self::status_of(first);
+        self.forget(&id, seen);
+        seen.map_or(Outcome::Exit(1), outcome)
+    }
+
+    /// The entry of a keeper that has started nothing is no run's.
+    fn forget_unborn(&self) {
+        for registry in Registry::existing().0 {
+            for found in registry.read_all().entries {
+                if found.entry.pid == self.keeper && found.entry.child_pid.is_none() {
+                    // What is left is cleaned up by the next listing.
+                    let _ = registry.forget(&found.entry);
+                }
             }
         }
     }
@@ -114,6 +130,25 @@ impl Client {
         }
         found
     }
+}
+
+/// The instance that the keeper had begun to start, and the first process of it that is seen; `None` where there is none.
+fn begun() -> Option<(String, u32)> {
+    // Every command is told its instance; whoever exec'ed us may have had children of its own, and wrap's.
+    let outer = std::env::var(INSTANCE_VARIABLE).ok();
+    for _ in 0..FORK_LOOKS {
+        let below = process::descendants(std::process::id());
+        let marked = below.iter().find_map(|one| {
+            let id = process::environment(one.pid, INSTANCE_VARIABLE).filter(|id| Some(id) != outer.as_ref())?;
+            Some((id, one.pid))
+        });
+        // The keeper's fork, on its way to become the command, still runs our own program.
+        if marked.is_some() || !below.iter().any(|one| process::is_our_program(one.pid)) {
+            return marked;
+        }
+        thread::sleep(FORK_PAUSE);
+    }
+    None
 }
 
 fn ended(status: WaitStatus) -> Option<Ended> {

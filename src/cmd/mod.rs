@@ -38,6 +38,7 @@ pub mod ui;
 pub mod wait;
 mod watch;
 
+use crate::render::visible_lines;
 use std::io::{self, ErrorKind, Write as _};
 
 /// The exit code of a usage error.
@@ -51,7 +52,12 @@ const INTERRUPTED: i32 = 130;
 
 /// What `complain!` does.
 fn complained(line: std::fmt::Arguments) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", visible_lines(&line.to_string()));
+}
+
+/// The last word of a verb that failed.
+pub fn failed(error: &anyhow::Error) {
+    complain!("wrap: {error:#}");
 }
 
 /// Writes a verb's data. A reader that has seen enough (`wrap list | head -1`) is no error.

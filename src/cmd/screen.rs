@@ -4,6 +4,7 @@ use super::instance::{self, ANSWER, title};
 use super::print;
 use crate::api::Method;
 use crate::cli::ScreenArgs;
+use crate::render::visible_lines;
 use anyhow::Context;
 use std::process::ExitCode;
 
@@ -24,6 +25,8 @@ pub fn run(args: &ScreenArgs) -> anyhow::Result<ExitCode> {
     if args.html {
         print("<!doctype html>\n<meta charset=\"utf-8\">\n")?;
     }
-    print(&String::from_utf8_lossy(&response.body))?;
+    let screen = String::from_utf8_lossy(&response.body);
+    // Who answers may be no keeper of ours: what is to be text is shown as text.
+    print(&if args.ansi { screen.into_owned() } else { visible_lines(&screen) })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -23,7 +23,11 @@ pub(super) const SHOWN: usize = 160;
 /// Puts what the file at `path` sets into `config`.
 pub(super) fn apply(path: &Path, source: Source<'_>, loaded: &mut Loaded) {
     let Loaded { config, warnings, sources } = loaded;
-    let content = match files::read_bounded(path, MANIFEST_BYTES) {
+    let read = match source {
+        Source::User => files::read_own(path, MANIFEST_BYTES),
+        Source::Project(_) => files::read_bounded(path, MANIFEST_BYTES),
+    };
+    let content = match read {
         Ok(Some(content)) => content,
         Ok(None) => return,
         Err(error) => return warnings.push(shown(&format!("{error}; its settings are not used"))),
@@ -42,7 +46,7 @@ pub(super) fn apply(path: &Path, source: Source<'_>, loaded: &mut Loaded) {
     // The table is sorted by name; people read their file from top to bottom.
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
-    let mut refused = Vec::new();
+    let mut wrong: Vec<(usize, String)> = Vec::new();
     let mut untrusted = Vec::new();
     let trusted = match source {
         Source::Project(trusts) if entries.iter().any(|(key, _)| is_for_trusted(key.get_ref())) => {
@@ -51,26 +55,27 @@ pub(super) fn apply(path: &Path, source: Source<'_>, loaded: &mut Loaded) {
         _ => Ok(()),
     };
     for (key, value) in entries {
+        let at = key.span().start;
         match find(key.get_ref(), source) {
-            Err(why) => refused.push((key, why)),
+            Err(why) => wrong.push((at, why.sentence(key.get_ref()))),
             Ok(known) if trusted.is_err() && known.who == Who::Trusted => untrusted.push(known.name),
             Ok(known) => {
-                let mut wrong = Vec::new();
-                if (known.set)(config, value.get_ref(), &mut wrong).is_none() {
-                    refused.push((key, Refused::Wrong(known.takes)));
+                let mut parts = Vec::new();
+                if (known.set)(config, value.get_ref(), &mut parts).is_none() {
+                    wrong.push((at, Refused::Wrong(known.takes).sentence(key.get_ref())));
                     continue;
                 }
-                warnings.extend(wrong.iter().take(WARNINGS).map(|why| format!("{}: {why}", place(key.span().start))));
-                sources.insert(known.name, format!("{file}:{}", line(&content, key.span().start)));
+                wrong.extend(parts.into_iter().map(|why| (at, why)));
+                sources.insert(known.name, format!("{file}:{}", line(&content, at)));
             }
         }
     }
-    for (key, why) in refused.iter().take(WARNINGS) {
-        warnings.push(format!("{}: {}", place(key.span().start), why.sentence(key.get_ref())));
+    for (at, why) in wrong.iter().take(WARNINGS) {
+        warnings.push(format!("{}: {why}", place(*at)));
     }
-    if refused.len() > WARNINGS {
-        let more = refused.len() - WARNINGS;
-        warnings.push(format!("`{file}`: {more} more of its keys are not used"));
+    if wrong.len() > WARNINGS {
+        let more = wrong.len() - WARNINGS;
+        warnings.push(format!("`{file}`: {more} more of its keys or values are not used"));
     }
     if let Err(why) = trusted {
         warnings.push(format!("`{file}`: `{}`: {why}", untrusted.join("`, `")));

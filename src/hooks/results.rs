@@ -54,7 +54,9 @@ pub fn all() -> Vec<Last> {
 /// be written, `wrap hooks list` knows less.
 pub(super) fn keep(event: Event, called: &[Called]) {
     let Some(path) = path().filter(|_| !called.is_empty()) else { return };
-    let _ = dir::make_all(path.parent().unwrap_or(Path::new("/")));
+    if dir::make_all(path.parent().unwrap_or(Path::new("/"))).is_err() {
+        return;
+    }
     let Ok(lock) = own::open_to_lock(&path.with_extension("lock")) else { return };
     // Another run that writes at this moment costs a line of the list; a wait could hold the end of this one up.
     if !try_lock_byte(&lock, 0).unwrap_or(false) {

@@ -368,13 +368,16 @@ impl Keeper {
                 Role::First | Role::Visitor { .. } => link.send_json(Kind::Ended, &ended),
             }
         }
+        let undo = self.screen.undo();
         // The shell waits for the first one alone, and whatever it still has to take is the command's output: nobody else
         // waits for that.
         for link in clients.iter_mut().filter(|link| link.role != Role::First) {
             link.finish(Some(deadline));
+            link.see_back(&undo, Some(deadline));
         }
         for link in clients.iter_mut().filter(|link| link.role == Role::First) {
             link.finish(None);
+            link.see_back(&undo, None);
         }
     }
 

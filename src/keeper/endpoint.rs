@@ -4,22 +4,26 @@
 use super::routes::{App, router};
 use crate::error::Error;
 use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
-use std::future::pending;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{fs, io};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// How long an answer under way may take to reach its caller when the keeper ends.
 const LAST_ANSWER: Duration = Duration::from_millis(500);
@@ -41,6 +45,14 @@ const ORIGIN: &[u8] = b"\r\norigin:";
 
 /// A head that is longer is not one of ours; the thread has bounds of its own.
 const HEAD: usize = 1024;
+
+/// Connections that are served at once: a center, some terminals and what asks meanwhile. Where the socket is a TCP port
+/// other users reach it, too, and must not use up our descriptors.
+const MOST_SERVED: usize = 128;
+
+/// How long a head may take, and what is kept of one: our own are sent whole, and have some hundred bytes.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+const HEAD_BYTES: usize = 16 * 1024;
 
 /// The answer to it.
 const HEALTHY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 15\r\nconnection: close\r\n\r\n{\"status\":\"ok\"}";
@@ -154,7 +166,7 @@ impl Endpoint {
                 Err(SendError(back)) => caller = back,
             }
         }
-        let thread = Thread::start(matches!(self.listener, Listener::Unix(_)), app())?;
+        let thread = Thread::start(app())?;
         // One that ends at once drops the caller, who tries again.
         let _ = thread.hand.send(caller);
         self.thread = Some(thread);
@@ -272,94 +284,75 @@ fn is_stale(path: &Path) -> bool {
 }
 
 impl Thread {
-    /// Starts it, for callers over a unix socket or over TCP.
-    fn start(over_unix: bool, app: App) -> Result<Self, Error> {
+    fn start(app: App) -> Result<Self, Error> {
         let (hand, callers) = unbounded_channel();
         let (end, ended) = oneshot::channel();
         let handle = std::thread::Builder::new()
             .name("endpoint".to_owned())
-            .spawn(move || run(over_unix, callers, router(app), ended))
+            .spawn(move || run(callers, router(app), ended))
             .map_err(|error| Error::system("start a thread for the socket", error))?;
         Ok(Self { hand, handle, end })
     }
 }
 
-fn run(over_unix: bool, callers: UnboundedReceiver<Caller>, router: Router, ended: oneshot::Receiver<()>) {
+fn run(mut callers: UnboundedReceiver<Caller>, router: Router, mut ended: oneshot::Receiver<()>) {
     // Without a runtime there is nobody to answer; the command does not need it.
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() else { return };
-    let stop = Arc::new(Notify::new());
-    let stopped = Arc::clone(&stop);
-    let graceful = async move { stopped.notified().await };
     runtime.block_on(async move {
-        let serving = async {
-            if over_unix {
-                axum::serve(OverUnix(callers), router).with_graceful_shutdown(graceful).await
-            } else {
-                axum::serve(OverTcp(callers), router).with_graceful_shutdown(graceful).await
+        let over = watch::Sender::new(false);
+        let mut served = JoinSet::new();
+        loop {
+            tokio::select! {
+                _ = &mut ended => break,
+                Some(_) = served.join_next() => {}
+                // Whoever is one too many tries again.
+                Some(caller) = callers.recv() => if served.len() < MOST_SERVED {
+                    serve(caller, router.clone(), over.subscribe(), &mut served);
+                },
             }
-        };
-        let ending = async {
-            let _ = ended.await;
-            stop.notify_one();
-            tokio::time::sleep(LAST_ANSWER).await;
-        };
-        tokio::select! {
-            _ = serving => {}
-            () = ending => {}
         }
+        over.send_replace(true);
+        let _ = timeout(LAST_ANSWER, async { while served.join_next().await.is_some() {} }).await;
     });
 }
 
-/// The callers that the loop hands on, as axum takes them.
-struct OverUnix(UnboundedReceiver<Caller>);
-struct OverTcp(UnboundedReceiver<Caller>);
-
-impl axum::serve::Listener for OverUnix {
-    type Io = tokio::net::UnixStream;
-    type Addr = ();
-
-    async fn accept(&mut self) -> (Self::Io, ()) {
-        loop {
-            match self.0.recv().await {
-                Some(Caller::Unix(stream)) => {
-                    if let Ok(stream) = tokio::net::UnixStream::from_std(stream) {
-                        return (stream, ());
-                    }
-                }
-                Some(Caller::Tcp(_)) => {}
-                // The loop is over; what is under way is finished.
-                None => pending().await,
+fn serve(caller: Caller, router: Router, over: watch::Receiver<bool>, served: &mut JoinSet<()>) {
+    match caller {
+        Caller::Unix(stream) => {
+            if let Ok(stream) = tokio::net::UnixStream::from_std(stream) {
+                served.spawn(connection(stream, router, over));
             }
         }
-    }
-
-    fn local_addr(&self) -> io::Result<()> {
-        Ok(())
+        Caller::Tcp(stream) => {
+            if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
+                served.spawn(connection(stream, router, over));
+            }
+        }
     }
 }
 
-impl axum::serve::Listener for OverTcp {
-    type Io = tokio::net::TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
-        loop {
-            match self.0.recv().await {
-                Some(Caller::Tcp(stream)) => {
-                    let from = stream.peer_addr();
-                    if let (Ok(stream), Ok(from)) = (tokio::net::TcpStream::from_std(stream), from) {
-                        return (stream, from);
-                    }
-                }
-                Some(Caller::Unix(_)) => {}
-                None => pending().await,
-            }
+/// Answers one caller, until either side ends it, or it goes over to frames.
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    mut over: watch::Receiver<bool>,
+) {
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .with_upgrades();
+    let mut serving = std::pin::pin!(serving);
+    let ended: Result<(), hyper::Error> = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = async { drop(over.wait_for(|over| *over).await) } => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
         }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok((Ipv4Addr::LOCALHOST, 0).into())
-    }
+    };
+    // Whoever broke off has nobody to be told.
+    drop(ended);
 }
 
 #[cfg(test)]

@@ -322,6 +322,25 @@ impl Link {
         }
     }
 
+    /// Waits until the client has given its terminal back; mends that of one that is gone before.
+    pub fn see_back(&mut self, undo: &[u8], deadline: Option<Instant>) {
+        let Some(outer) = self.outer.take() else { return };
+        loop {
+            let lives = self.fill();
+            while let Ok(Some(frame)) = self.decoder.next_frame() {
+                if frame.kind == Some(Kind::Back) {
+                    return;
+                }
+            }
+            if !lives {
+                return outer.mend(undo);
+            }
+            if self.wait(PollFlags::IN, deadline).is_err() || deadline.is_some_and(|at| at <= Instant::now()) {
+                return;
+            }
+        }
+    }
+
     fn wait(&self, flags: PollFlags, deadline: Option<Instant>) -> io::Result<()> {
         loop {
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));

@@ -84,6 +84,7 @@ impl Record {
             owner: rustix::process::getuid().as_raw(),
             branch: birth.project.branch.clone(),
             config_signature: None,
+            ends_sessions: false,
             stale_since: None,
             stale_kept: false,
             other: serde_json::Map::new(),

@@ -20,7 +20,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto::upgrade::downcast;
 use rustix::fd::OwnedFd;
 use serde::Deserialize;
 use serde_json::json;
@@ -323,7 +322,7 @@ type Visit = (OwnedFd, Vec<u8>, Option<(u32, u64)>);
 
 /// The socket itself, what was read from it already, and the process at its other end.
 fn socket_of(upgraded: hyper::upgrade::Upgraded) -> Option<Visit> {
-    let upgraded = match downcast::<TokioIo<UnixStream>>(upgraded) {
+    let upgraded = match upgraded.downcast::<TokioIo<UnixStream>>() {
         Ok(parts) => {
             let stream = parts.io.into_inner();
             let pid = stream.peer_cred().ok().and_then(|peer| peer.pid()).and_then(|pid| u32::try_from(pid).ok());
@@ -332,7 +331,7 @@ fn socket_of(upgraded: hyper::upgrade::Upgraded) -> Option<Visit> {
         }
         Err(other) => other,
     };
-    let parts = downcast::<TokioIo<TcpStream>>(upgraded).ok()?;
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
     Some((parts.io.into_inner().into_std().ok()?.into(), parts.read_buf.to_vec(), None))
 }
 

@@ -11,8 +11,7 @@ use super::relay::Relay;
 use super::restart::Then;
 use super::sends::{Send, Sends, Text};
 use super::{Endpoint, Job, Keeper, REFRESH, Ready, START, ScreenModes, Terminated, command};
-use crate::config;
-use crate::config::Loaded;
+use crate::config::{self, Leftovers, Loaded};
 use crate::error::{Error, not_started, reason};
 use crate::hooks::{Event, Hooks, Host, Outcome, Runner, Wish, trust};
 use crate::log;
@@ -122,6 +121,7 @@ pub fn start(socket: OwnedFd, pty: Option<Pty>) -> Result<Keeper, Error> {
     let ready = Ready::new(record.entry().instance_id.clone(), wanted, project.ports.clone(), &config);
     record.entry().health_path.clone_from(&config.health_path);
     record.entry().asked_port = request.launch.port;
+    record.entry().ends_sessions = config.leftovers == Leftovers::StopAll;
     let now = Instant::now();
     let mailbox = Mailbox::new()?;
     // What goes straight to a file or a terminal of the caller's passes us by.
@@ -269,6 +269,9 @@ impl Keeper {
         environment.extend(outcome.env.into_iter().map(|(name, value)| (name, value.map(OsString::from))));
         let client = self.clients.iter().next().and_then(|link| link.process);
         let words = command::addressed(&self.words, client.map(|(pid, _)| pid));
+        // Before the command: should we and the client be killed right behind the spawn, its entry is what it is found by.
+        let result = self.record.write();
+        self.registry_result(result);
         let spawned = command::spawn(prepared, &words, None, &environment, &self.relay.ends, &self.kept);
         self.additions = environment;
         inherited::close(&self.inherited);
@@ -321,6 +324,7 @@ impl Keeper {
             name: entry.project_name.clone(),
             entry: entry_path,
             grace: self.config.grace.as_millis() as u64,
+            ends_sessions: entry.ends_sessions,
             expects: self.ready.expects(),
             ready_timeout: self.config.ready.timeout.as_millis() as u64,
             detach_keys: self.config.detach_keys.filter(|_| self.relay.pty().is_some()),

@@ -4,6 +4,8 @@ use super::levels::Levels;
 use super::{Env, Kind, compose, manifests, package_json};
 use crate::files::{self, MANIFEST_BYTES};
 use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// A command that a project's own files propose.
@@ -34,7 +36,10 @@ pub enum DevCommand {
 /// file. The nearest directory with one of these files decides, also where it has no such script: a package
 /// without one does not mean the dev server of the whole repository.
 pub fn dev_command(cwd: &Path, env: Env) -> DevCommand {
-    let dirs = Levels::above(cwd, env).dirs;
+    let mut dirs = Levels::above(cwd, env).dirs;
+    // Nobody has named what is run: above the directory that one stands in, it is not for others to choose.
+    let end = dirs.iter().position(|dir| !may_choose(dir, cwd)).unwrap_or(dirs.len());
+    dirs.truncate(end);
     for (at, dir) in dirs.iter().enumerate() {
         // COMPOSE_FILE is about the directory that one stands in.
         let listed = if at == 0 { compose::listed(cwd, env) } else { Vec::new() };
@@ -46,6 +51,12 @@ pub fn dev_command(cwd: &Path, env: Env) -> DevCommand {
         }
     }
     DevCommand::Nothing
+}
+
+/// Whether a directory is ours, root's, or of whoever owns the directory that one stands in.
+fn may_choose(dir: &Path, cwd: &Path) -> bool {
+    let owner = |path: &Path| fs::metadata(path).map(|meta| meta.uid()).ok();
+    [Some(rustix::process::geteuid().as_raw()), Some(0), owner(cwd)].contains(&owner(dir))
 }
 
 fn choose(mut found: Vec<Candidate>) -> DevCommand {

@@ -61,7 +61,7 @@ impl Listening {
             pid_token: process::token(pid).unwrap_or_default(),
             boot_id: process::boot_id(),
             port,
-            url: format!("http://127.0.0.1:{port}"),
+            url: at(port),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             since: now_ms(),
         }
@@ -72,11 +72,17 @@ impl Listening {
     }
 }
 
+fn at(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
 /// The center that runs for this user, with its token; `None` where there is none.
 pub fn running() -> Option<(Listening, String)> {
     Registry::existing().0.iter().find_map(|registry| {
         let dir = dir::open(registry.root()).ok()??;
         let listening: Listening = serde_json::from_slice(&file::bytes(dir.as_fd(), LISTENING).ok()?).ok()?;
+        // On this machine, whatever else the file says: the token goes there.
+        let listening = Listening { url: at(listening.port), ..listening };
         let token = String::from_utf8(file::bytes(dir.as_fd(), TOKEN).ok()?).ok()?;
         listening.is_alive().then_some((listening, token))
     })

@@ -4,6 +4,7 @@
 //! What is opened here is looked at through its own descriptor, so that nothing can be swapped in between.
 
 use crate::error::Error;
+use crate::paths;
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -37,22 +38,31 @@ pub(crate) fn make(path: &Path) -> Result<OwnedFd, Error> {
     open(path)?.ok_or_else(|| Error::file("open", path, Errno::NOENT.into()))
 }
 
-/// As [`make`], with whatever is missing above it, all of it ours alone: a first run finds no `~/.local/state`.
+/// As [`make`], with whatever is missing above it, all of it ours alone: a first run finds no `~/.local/state`. Nothing is
+/// made below a `WRAP_DIR` that is not one of ours itself.
 pub(crate) fn make_all(path: &Path) -> Result<OwnedFd, Error> {
+    if let Some(base) = paths::override_dir().filter(|base| path.starts_with(base) && path != base) {
+        make_missing(&base)?;
+    }
+    make_missing(path)
+}
+
+fn make_missing(path: &Path) -> Result<OwnedFd, Error> {
     if let Some(parent) = path.parent().filter(|parent| !parent.exists()) {
-        make_all(parent)?;
+        make_missing(parent)?;
     }
     make(path)
 }
 
 /// Refuses a place in which another user could replace what we make: a directory of another user's (unless it is
-/// root's), or one that everybody may write to (unless it is sticky, as /tmp is).
+/// root's), or one that everybody may write to (unless it is sticky, as root's /tmp is).
 pub(crate) fn check_parent(path: &Path) -> Result<(), Error> {
     let parent = path.parent().unwrap_or(path);
     let stat = fs::stat(parent).map_err(|error| Error::file("open", parent, error.into()))?;
     let mode = Mode::from_raw_mode(stat.st_mode);
     let sticky = mode.contains(Mode::SVTX);
-    if stat.st_uid != 0 && stat.st_uid != ours() && !sticky {
+    // The owner of a directory may rename what is in it, sticky or not (unlink(2), EPERM).
+    if stat.st_uid != 0 && stat.st_uid != ours() {
         return Err(refused(path, format!("it would lie in a directory of user {}", stat.st_uid)));
     }
     if mode.contains(Mode::WOTH) && !sticky {

@@ -110,6 +110,10 @@ pub struct Entry {
     /// means "restart needed".
     #[serde(default)]
     pub config_signature: Option<String>,
+    /// Nothing that it starts may outlive it, not even what leads a session of its own (`leftovers = "stop-all"`): for
+    /// whoever ends it when its keeper is dead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ends_sessions: bool,
     /// When a sweep found the command without its keeper and asked the stale hook, epoch milliseconds. Written by
     /// the sweep, so that the hook is not asked again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,6 +166,14 @@ pub enum Mode {
 pub const SHORT_ID: usize = 6;
 
 impl Entry {
+    /// As it was read from a file: what is shown as its command is what `start` would run.
+    pub(crate) fn honest(mut self) -> Self {
+        if !self.cmd_args.is_empty() {
+            self.command = self.cmd_args.join(" ");
+        }
+        self
+    }
+
     /// The id that people type: the last six characters of the uuid.
     pub fn short_id(&self) -> &str {
         let id = &self.instance_id;

@@ -86,7 +86,7 @@ pub(super) fn read(dir: BorrowedFd<'_>, file: &str, name: &str) -> Content {
     if [Some(entry.pid), entry.child_pid].into_iter().flatten().any(|pid| pid == 0 || i32::try_from(pid).is_err()) {
         return corrupt("it has an impossible pid");
     }
-    Content::Entry(Box::new(entry))
+    Content::Entry(Box::new(entry.honest()))
 }
 
 /// All that a file of ours holds; what stands there instead, where it is none.

@@ -9,9 +9,7 @@ use crate::error::Error;
 use crate::paths;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{self, AtFlags};
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// So many runs are remembered, those that ended last: a few days of work, read in a few milliseconds.
@@ -156,9 +154,7 @@ impl History {
         if dir::open(&path)?.is_some() {
             return Ok(());
         }
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.state);
-        made.map_err(|error| Error::file("make", &self.state, error))?;
-        dir::make(&path).map(drop)
+        dir::make_all(&path).map(drop)
     }
 
     fn runs(&self) -> PathBuf {
@@ -187,7 +183,7 @@ fn read(dir: &OwnedFd, name: &str) -> Result<Past, Content> {
     if file_name(&past.entry.instance_id).ok().as_deref() != Some(name) {
         return Err(Content::Corrupt("its instanceId is not that of its name".to_owned()));
     }
-    Ok(past)
+    Ok(Past { entry: past.entry.honest(), ..past })
 }
 
 /// Moves a corrupt file aside, where it is pruned after a week; the sentence to report.

@@ -7,8 +7,9 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use std::path::Path;
 use std::time::Duration;
 
-/// A keeper opens its socket before it writes its entry: so long it may be without one.
-const UNREGISTERED_FOR: Duration = Duration::from_mins(1);
+/// A socket is bound a moment before somebody listens on it, and seems to be nobody's in between; a keeper that is stopped
+/// just there for longer than this finds it gone, and makes another.
+const UNREGISTERED_FOR: Duration = Duration::from_secs(2);
 
 impl Registry {
     /// Removes the socket of a dead instance, unless somebody listens on it: then it is another's by now.

@@ -25,9 +25,16 @@ fn row(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// A `|` would end the cell, and a `<` begin HTML.
+/// A `|` would end the cell, a `<` begin HTML, a `[` a link or an image; a backslash would take the next one's away.
 fn cell(text: &str) -> String {
-    visible(text).replace('|', "\\|").replace('<', "\\<")
+    let mut cell = String::with_capacity(text.len());
+    for character in visible(text).chars() {
+        if matches!(character, '\\' | '|' | '<' | '[' | '`') {
+            cell.push('\\');
+        }
+        cell.push(character);
+    }
+    cell
 }
 
 #[cfg(test)]
@@ -37,11 +44,11 @@ mod tests {
 
     #[test]
     fn pipes_newlines_and_tags_stay_in_their_cell() {
-        let text = list(&[shown("a|b", "echo <x>\n| less", Some(80))]);
+        let text = list(&[shown("a|b\\|c [x](y)", "echo <x>\n| less", Some(80))]);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
         assert_eq!(lines[0], "| Project | Port | Command | Started | PID | URL | Status |");
-        assert!(lines[2].starts_with("| a\\|b | 80 | echo \\<x>\\n\\| less | 2026-01-0"), "{text}");
+        assert!(lines[2].starts_with("| a\\|b\\\\\\|c \\[x](y) | 80 | echo \\<x>\\\\n\\| less | 2026-01-0"), "{text}");
         assert!(lines[2].ends_with(" | 42 | http://localhost:80/ | healthy |"), "{text}");
         assert_eq!(list(&[]).lines().count(), 2);
     }

@@ -127,9 +127,18 @@ pub fn duration(milliseconds: u64) -> String {
 /// Text of others made harmless for a terminal: control characters, and marks that are invisible or turn the
 /// direction of writing, are shown as escapes. They come from file names, manifests and command lines.
 pub fn visible(text: &str) -> String {
+    escaped(text, is_hidden)
+}
+
+/// The same of a text that may have several lines.
+pub fn visible_lines(text: &str) -> String {
+    escaped(text, |character| is_hidden(character) && !matches!(character, '\n' | '\t'))
+}
+
+fn escaped(text: &str, hidden: impl Fn(char) -> bool) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        if is_hidden(character) {
+        if hidden(character) {
             shown.extend(character.escape_default());
         } else {
             shown.push(character);

@@ -7,6 +7,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal};
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// One process as it was when it was looked at.
@@ -264,6 +265,12 @@ pub fn descendants(root: u32) -> Vec<Process> {
         }
     }
     found
+}
+
+/// Whether a process runs the program that we run: a fork of ours that has not become another yet, or another of us.
+pub fn is_our_program(pid: u32) -> bool {
+    let exe = |of: &str| fs::metadata(format!("/proc/{of}/exe")).map(|meta| (meta.dev(), meta.ino())).ok();
+    exe("self").is_some_and(|ours| exe(&pid.to_string()) == Some(ours))
 }
 
 /// The children of every thread of `parent` (/proc/PID/task/TID/children, proc(5)).

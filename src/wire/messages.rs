@@ -111,6 +111,9 @@ pub struct Started {
     pub entry: Option<std::path::PathBuf>,
     /// How long a command that is asked to end may take, in milliseconds.
     pub grace: u64,
+    /// Nothing that it starts may outlive it, not even what leads a session of its own.
+    #[serde(default)]
+    pub ends_sessions: bool,
     /// How long it may take to become ready, in milliseconds.
     #[serde(default)]
     pub ready_timeout: u64,

@@ -69,6 +69,8 @@ pub enum Kind {
     Ready = 13,
     /// Client: it comes to a run that is under way ([`Attach`], as JSON). Its first frame.
     Attach = 14,
+    /// Client: the run is over, and its terminal is as it found it. Its last frame.
+    Back = 15,
 
     /// Keeper: the command runs ([`Started`], as JSON).
     Started = 32,
@@ -109,7 +111,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 31] = [
+    const ALL: [Self; 32] = [
         Self::Launch,
         Self::Arguments,
         Self::Go,
@@ -124,6 +126,7 @@ impl Kind {
         Self::Key,
         Self::Ready,
         Self::Attach,
+        Self::Back,
         Self::Started,
         Self::Failed,
         Self::Bare,

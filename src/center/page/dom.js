@@ -23,8 +23,8 @@ export function say(element, text) {
 /** Control characters and marks that turn the direction of writing, made visible: names come from strangers' files. */
 export function visible(text) {
   return String(text ?? "").replace(
-    /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
-    (character) => `\\u{${character.charCodeAt(0).toString(16)}}`,
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu,
+    (character) => `\\u{${character.codePointAt(0).toString(16)}}`,
   );
 }
 

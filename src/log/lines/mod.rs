@@ -73,7 +73,12 @@ fn is_reset(parameters: &str) -> bool {
 
 /// Whether the text of an OSC is that of a link: `8;parameters;address`.
 fn is_link(text: &str) -> bool {
-    text.starts_with("8;") && text.matches(';').count() >= 2 && !text.contains(char::is_control)
+    let address = text.splitn(3, ';').nth(2).unwrap_or_default();
+    // A click on it must not run what stands in it.
+    let runs = ["javascript:", "data:", "vbscript:"]
+        .iter()
+        .any(|scheme| address.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    text.starts_with("8;") && text.matches(';').count() >= 2 && !runs && !text.contains(char::is_control)
 }
 
 fn ends_link(text: &str) -> bool {

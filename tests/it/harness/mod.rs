@@ -25,7 +25,7 @@ pub use instances::Instance;
 pub use launch::Launch;
 pub use modes::Modes;
 pub use piped::{Finished, Piped};
-pub use process::{ended_within, is_running, signal, wait_gone};
+pub use process::{Marked, ended_within, is_running, signal, wait_gone};
 pub use sandbox::PROMPT;
 pub use sandbox::Sandbox;
 pub use server::Server;

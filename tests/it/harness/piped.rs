@@ -101,6 +101,11 @@ impl Piped {
         }
     }
 
+    /// What it has written to standard error so far.
+    pub fn err_so_far(&self) -> String {
+        self.stderr.look(|err| String::from_utf8_lossy(&err.bytes).into_owned())
+    }
+
     /// Waits for the command's end and for the end of both outputs, which comes only when everybody who held them
     /// has let go.
     #[track_caller]

@@ -171,6 +171,11 @@ impl Sandbox {
         prompted(self.run("fish", ["--no-config", "--private", "--interactive", "-C", &prompt]))
     }
 
+    /// The processes that belong here.
+    pub fn processes(&self) -> Vec<Marked> {
+        of_sandbox(self.root())
+    }
+
     /// Waits so long for whatever is on its way out, ends the rest, and says what that was.
     pub fn leftovers(&self, limit: Duration) -> Vec<String> {
         let deadline = Instant::now() + limit;

@@ -309,9 +309,17 @@ impl Terminal {
         u32::try_from(group).unwrap_or(0)
     }
 
-    /// Closes the terminal's window: the session gets SIGHUP and every read ends. What became of the command can
+    /// The terminal's modes now; `None` where it was closed.
+    pub fn modes_if_open(&self) -> Option<Modes> {
+        self.master.as_ref().map(Modes::of)
+    }
+
+    /// Closes the terminal's window, unless that was done: the session gets SIGHUP and every read ends. What became of the command can
     /// still be waited for.
     pub fn hang_up(&mut self) {
+        if self.master.is_none() {
+            return;
+        }
         self.wake = None;
         let released = self.seen.wait(DEADLINE, |seen| seen.released.then_some(()));
         assert!(released.is_some(), "the reader lets go of the terminal");
