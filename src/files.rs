@@ -24,7 +24,7 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<String>, Error> {
 }
 
 /// Who may have written a file.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Whose {
     Anybodys,
     OursOrRoots,

@@ -333,7 +333,8 @@ impl Keeper {
     /// A registry that fails costs one line, and nothing else.
     fn registry_result(&mut self, result: Result<(), Error>) {
         match result {
-            Ok(()) => self.registry_failed = false,
+            // Where there is none to be had, nothing was written.
+            Ok(()) => self.registry_failed = !self.record.is_registered(),
             Err(error) if !self.registry_failed => {
                 self.registry_failed = true;
                 self.notice(&format!("{error}; other terminals cannot see this run"));

@@ -108,6 +108,11 @@ impl Record {
         self.registry.as_ref()?.socket_path(self.entry().short_id())
     }
 
+    /// Whether there is a registry for it.
+    pub fn is_registered(&self) -> bool {
+        self.registry.is_some()
+    }
+
     /// The entry's file.
     pub fn path(&self) -> Option<PathBuf> {
         Some(self.registry.as_ref()?.entry_path(&self.entry().instance_id))

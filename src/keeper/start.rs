@@ -15,6 +15,7 @@ use crate::config::{self, Leftovers, Loaded};
 use crate::error::{Error, not_started, reason};
 use crate::hooks::{Event, Hooks, Host, Outcome, Runner, Wish, trust};
 use crate::log;
+use crate::paths;
 use crate::ping;
 use crate::project::{self, signature};
 use crate::registry::INSTANCE_VARIABLE;
@@ -126,7 +127,10 @@ pub fn start(socket: OwnedFd, pty: Option<Pty>) -> Result<Keeper, Error> {
     let mailbox = Mailbox::new()?;
     // What goes straight to a file or a terminal of the caller's passes us by.
     let is_seen = command::inherited_outputs(&request.launch.streams) != [true, true];
-    let log = log::path_of(&record.entry().instance_id).filter(|_| is_seen);
+    // Below a WRAP_DIR that was refused there is no place for a log either, and that was said.
+    let is_refused =
+        |log: &Path| !record.is_registered() && paths::override_dir().is_some_and(|dir| log.starts_with(dir));
+    let log = log::path_of(&record.entry().instance_id).filter(|log| is_seen && !is_refused(log));
     record.entry().log_path = log.as_ref().map(|path| path.to_string_lossy().into_owned());
     clients.add(link);
     let mut keeper = Keeper {

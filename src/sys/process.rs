@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// One process as it was when it was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +26,8 @@ pub struct Process {
     pub foreground: i32,
     /// The kernel's one-letter state; `Z` and `X` are dead.
     pub state: u8,
-    /// Start token: clock ticks since boot at which it started (field 22 of /proc/PID/stat, proc(5)).
+    /// Start token: clock ticks since boot at which it started (field 22 of /proc/PID/stat, proc(5)), as the machine counts
+    /// them: in a time namespace the kernel adds that namespace's offset to what it shows.
     pub token: u64,
     /// The first 15 bytes of its name.
     pub name: String,
@@ -204,7 +206,11 @@ pub fn host() -> String {
 /// Looks at one process. `None` where there is none.
 pub fn look(pid: u32) -> io::Result<Option<Process>> {
     match fs::read(format!("/proc/{pid}/stat")) {
-        Ok(stat) => Ok(parse_stat(&stat)),
+        Ok(stat) => Ok(parse_stat(&stat).map(|mut process| {
+            let ticks = rustix::param::clock_ticks_per_second() as i64;
+            process.token = process.token.wrapping_add_signed(-boot_offset().saturating_mul(ticks));
+            process
+        })),
         // ESRCH: it ended between the open and the read.
         Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
         Err(error) => Err(error),
@@ -368,12 +374,23 @@ pub fn directory(pid: u32) -> Option<std::path::PathBuf> {
     fs::read_link(format!("/proc/{pid}/cwd")).ok()
 }
 
+/// What this time namespace adds to the time since boot, in seconds (time_namespaces(7)); 0 outside of any.
+fn boot_offset() -> i64 {
+    static OFFSET: OnceLock<i64> = OnceLock::new();
+    *OFFSET.get_or_init(|| {
+        let text = fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("boottime"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    })
+}
+
 /// How long ago a process with this start token was started: to show.
 pub fn age(token: u64) -> std::time::Duration {
     let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let ticks = rustix::param::clock_ticks_per_second().max(1);
     let started = std::time::Duration::from_millis(token.saturating_mul(1000) / ticks);
-    std::time::Duration::from_secs(since_boot.tv_sec as u64).saturating_sub(started)
+    let since_boot = since_boot.tv_sec.saturating_sub(boot_offset()) as u64;
+    std::time::Duration::from_secs(since_boot).saturating_sub(started)
 }
 
 /// Fields 1 to 22 of /proc/PID/stat. The name stands in parentheses and may hold any byte, parentheses and

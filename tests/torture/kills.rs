@@ -103,7 +103,7 @@ impl Bed {
         let client = run.pid();
         let mut killed = Vec::new();
         for &(who, way) in plan {
-            killed.extend(self.strike(bout, &mut run, who, way, random));
+            killed.extend(strike(bout, &mut run, who, way, random));
         }
         // What the command may ignore ends nothing; then the terminal closes, or the client is killed.
         if !ended_within(client, Duration::from_millis(random.u64(..30))) {
@@ -144,41 +144,9 @@ impl Bed {
         assert!(begun <= 1, "{said}: the command ran {begun} times");
         let listed = self.sandbox.wrap(["list", "-f", "json"]).piped().expect_code(0).out();
         assert!(listed.matches("\"instanceId\"").count() == 1 && listed.contains("bystander"), "{said}: {listed}");
-        assert_eq!(self.sandbox.entries(), [self.bystander.clone()], "{said}: entries");
+        assert_eq!(self.sandbox.entries(), std::slice::from_ref(&self.bystander), "{said}: entries");
         if orphaned {
             bout.count("of them with client and keeper killed", 1);
-        }
-    }
-
-    /// Does this to that one, if there is one in this moment; who was killed by it.
-    fn strike(&self, bout: &Bout, run: &mut Run, who: Who, way: Way, random: &mut Rng) -> Option<Who> {
-        let client = run.pid();
-        let pid = match who {
-            Who::Client => Some(client),
-            Who::Keeper => keeper(client),
-            Who::Command => keeper(client).and_then(|keeper| children(keeper).first().copied()),
-        };
-        if way == Way::CloseTerminal {
-            if let Run::Terminal(terminal) = run {
-                terminal.hang_up();
-            }
-            return None;
-        }
-        let Some(pid) = pid else {
-            bout.count("of them before or after there was one", 1);
-            return None;
-        };
-        match way {
-            Way::Term => {
-                end(pid, libc::SIGTERM);
-                None
-            }
-            Way::Kill => end(pid, libc::SIGKILL).then_some(who),
-            _ => {
-                end(pid, libc::SIGSTOP);
-                thread::sleep(Duration::from_millis(random.u64(..20)));
-                end(pid, libc::SIGKILL).then_some(who)
-            }
         }
     }
 
@@ -265,6 +233,38 @@ impl Run {
         match self {
             Self::Terminal(terminal) => terminal.pid(),
             Self::Piped(piped) => piped.pid(),
+        }
+    }
+}
+
+/// Does this to that one, if there is one in this moment; who was killed by it.
+fn strike(bout: &Bout, run: &mut Run, who: Who, way: Way, random: &mut Rng) -> Option<Who> {
+    let client = run.pid();
+    let pid = match who {
+        Who::Client => Some(client),
+        Who::Keeper => keeper(client),
+        Who::Command => keeper(client).and_then(|keeper| children(keeper).first().copied()),
+    };
+    if way == Way::CloseTerminal {
+        if let Run::Terminal(terminal) = run {
+            terminal.hang_up();
+        }
+        return None;
+    }
+    let Some(pid) = pid else {
+        bout.count("of them before or after there was one", 1);
+        return None;
+    };
+    match way {
+        Way::Term => {
+            end(pid, libc::SIGTERM);
+            None
+        }
+        Way::Kill => end(pid, libc::SIGKILL).then_some(who),
+        _ => {
+            end(pid, libc::SIGSTOP);
+            thread::sleep(Duration::from_millis(random.u64(..20)));
+            end(pid, libc::SIGKILL).then_some(who)
         }
     }
 }

@@ -7,6 +7,10 @@
 //! It prints a row for each subject and fails where anything was lost.
 
 mod bout;
+mod calls;
+mod crowd;
+mod disks;
+mod floods;
 // Shared with the other integration tests: what only they use is unused here.
 #[allow(dead_code, unused_imports)]
 #[path = "../it/harness/mod.rs"]
@@ -14,8 +18,11 @@ mod harness;
 mod identity;
 mod inputs;
 mod kills;
+mod pages;
 mod projects;
 mod registry;
+mod soak;
+mod strangers;
 
 use bout::{Bout, Subject};
 use std::panic;
@@ -24,8 +31,20 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// In the order in which they are run.
-const SUBJECTS: &[Subject] =
-    &[kills::SUBJECT, identity::SUBJECT, registry::SUBJECT, projects::SUBJECT, inputs::SUBJECT];
+const SUBJECTS: &[Subject] = &[
+    kills::SUBJECT,
+    identity::SUBJECT,
+    calls::SUBJECT,
+    registry::SUBJECT,
+    disks::SUBJECT,
+    floods::SUBJECT,
+    soak::SUBJECT,
+    strangers::SUBJECT,
+    pages::SUBJECT,
+    projects::SUBJECT,
+    inputs::SUBJECT,
+    crowd::SUBJECT,
+];
 
 /// So long all subjects together go on beyond their first rounds, unless somebody says otherwise.
 const SHORT: u64 = 12;
@@ -34,12 +53,14 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let values = |name| words.windows(2).filter(move |pair| pair[0] == name).map(|pair| pair[1].as_str());
     let only: Vec<&str> = values("--only").collect();
-    let seconds = values("--seconds").last().map_or(SHORT, number);
-    let seed = values("--seed").last().map_or_else(|| fastrand::u64(..), number);
+    let seconds = values("--seconds").next_back().map_or(SHORT, number);
+    let seed = values("--seed").next_back().map_or_else(|| fastrand::u64(..), number);
     let subjects: Vec<&Subject> =
-        SUBJECTS.iter().filter(|subject| only.is_empty() || only.iter().any(|word| *word == subject.name)).collect();
+        SUBJECTS.iter().filter(|subject| only.is_empty() || only.contains(&subject.name)).collect();
     if words.iter().any(|word| word == "--list") {
-        subjects.iter().for_each(|subject| println!("{:<10} {}", subject.name, subject.what));
+        for subject in subjects {
+            println!("{:<10} {}", subject.name, subject.what);
+        }
         return ExitCode::SUCCESS;
     }
     // What fails says so in the report.
