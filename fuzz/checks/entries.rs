@@ -34,6 +34,10 @@ pub fn check(bytes: &[u8]) {
 }
 
 fn harmless(mut shown: Shown) {
+    // An id that is no uuid is read from no registry.
+    if shown.entry.instance_id.chars().any(is_hidden) {
+        return;
+    }
     KEY.clone_into(&mut shown.entry.auth_key);
     let all = [shown];
     let columns = Column::ALL.map(|(_, column)| column);

@@ -29,8 +29,9 @@ use std::path::PathBuf;
 use std::process::Output;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+use utoipa::openapi::path::PathItem;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, OpenApiBuilder, SecurityRequirement};
+use utoipa::openapi::{Content, InfoBuilder, OpenApiBuilder, Ref, ResponseBuilder, SecurityRequirement};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -65,7 +66,8 @@ pub struct App {
 
 /// All routes, and the document that describes them, behind the guard.
 pub fn router(app: App, guard: Guard) -> axum::Router {
-    let (router, document) = described().split_for_parts();
+    let (router, mut document) = described().split_for_parts();
+    document.paths.paths.values_mut().for_each(guarded);
     let router = router.route("/api/openapi.json", axum::routing::get(move || async move { Json(document) }));
     let router = router.fallback(async |request: Request| {
         page::answer(request.uri().path(), request.headers())
@@ -73,6 +75,27 @@ pub fn router(app: App, guard: Guard) -> axum::Router {
             .ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "there is no such path".to_owned()))
     });
     router.layer(axum::middleware::from_fn_with_state(Arc::new(guard), guard::stand)).with_state(app)
+}
+
+/// What the guard, and the reading of a request, may answer on every path, and why.
+const REFUSALS: [(&str, &str); 6] = [
+    ("400", "something in it is not what it has to be"),
+    ("401", "the token is missing"),
+    ("403", "it comes from elsewhere"),
+    ("408", "its body did not come"),
+    ("413", "its body is too large"),
+    ("415", "its body is not JSON"),
+];
+
+/// Adds these to what a path's own description says.
+fn guarded(path: &mut PathItem) {
+    let refused = Content::new(Some(Ref::from_schema_name("Refused")));
+    for operation in [&mut path.get, &mut path.post].into_iter().flatten() {
+        for (status, why) in REFUSALS {
+            let response = || ResponseBuilder::new().description(why).content("application/json", refused.clone());
+            operation.responses.responses.entry(status.to_owned()).or_insert_with(|| response().build().into());
+        }
+    }
 }
 
 fn described() -> OpenApiRouter<App> {

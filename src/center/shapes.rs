@@ -41,6 +41,7 @@ pub struct Which {
 #[serde(rename_all = "camelCase")]
 pub struct Ping {
     /// A uuid.
+    #[schema(format = "uuid", min_length = 36, max_length = 36)]
     pub instance_id: String,
 }
 

@@ -51,6 +51,8 @@ impl Search {
         let size = file.metadata()?.len();
         let mut end = size;
         let mut block = Vec::new();
+        // What has no newline behind it is no record yet, or was torn by a crash.
+        let mut is_whole = false;
         while end > 0 {
             let begin = end.saturating_sub(BLOCK);
             // A record that begins at the block's end has its header behind it.
@@ -58,7 +60,7 @@ impl Search {
             file.read_exact_at(&mut block, begin)?;
             let newlines = memchr::memrchr_iter(b'\n', &block[..(end - begin) as usize]).map(|newline| newline + 1);
             for line in newlines.chain((begin == 0).then_some(0)) {
-                if self.record((at, begin + line as u64), &block[line..]) {
+                if std::mem::replace(&mut is_whole, true) && self.record((at, begin + line as u64), &block[line..]) {
                     return Ok(true);
                 }
             }

@@ -129,8 +129,9 @@ fn dotenv_gives_what_the_files_say_and_the_environment_does_not() {
     assert_eq!(finished.err(), "");
     // Nothing of a stranger's file runs.
     sandbox.write("project/run.sh", "echo RAN >&2\n");
-    sandbox.write("project/.env", "BASH_ENV=./run.sh\nLD_PRELOAD=/x.so\nPATH=/x\nOK=1\n");
-    let finished = sandbox.wrap(["bash", "-c", "echo $OK"]).piped().expect_code(0);
+    sandbox.write("project/.env", "BASH_ENV=./run.sh\nNPM_CONFIG_SCRIPT_SHELL=./run.sh\nnpm_config_x=1\nMAKEFILES=./x\nLD_PRELOAD=/x.so\nPATH=/x\nOK=1\n");
+    let finished =
+        sandbox.wrap(["bash", "-c", "echo $OK$NPM_CONFIG_SCRIPT_SHELL$npm_config_x$MAKEFILES"]).piped().expect_code(0);
     assert_eq!((finished.out(), finished.err()), ("1\n".into(), String::new()));
 }
 

@@ -262,3 +262,86 @@ fn blocked_signals_stay_the_commands() {
     assert!(bare.iter().any(|line| line.starts_with("SigBlk:") && line.contains("ff")), "{bare:?}");
     assert_eq!(bare, wrapped);
 }
+
+/// What an error message quotes can be anybody's: the name of a directory, an address in a file, an answer.
+#[test]
+fn what_an_error_quotes_reaches_no_terminal_as_it_is() {
+    let sandbox = Sandbox::new();
+    let evil = "gone\u{1b}[31m\u{202e}\u{9b}";
+    let dir = sandbox.root().join(evil);
+    std::fs::create_dir(&dir).expect("a directory");
+    sandbox.wrap(["-d", "-n", "g1", "sleep", "1000"]).cwd(&dir).piped().expect_code(0);
+    sandbox.wrap(["-n", "g2", "sh", "-c", "exit 3"]).cwd(&dir).piped().expect_code(3);
+    std::fs::remove_dir(&dir).expect("removed");
+    for words in [&["restart", "g1"][..], &["start", "g2"], &["-C", &dir.to_string_lossy(), "true"]] {
+        let said = sandbox.wrap(words).piped().err();
+        assert!(said.contains("gone"), "{words:?}: {said}");
+        assert!(!said.chars().any(|c| c != '\n' && wrap::files::is_hidden(c)), "{words:?}: {said:?}");
+    }
+    sandbox.stop_all();
+}
+
+/// A file of the control center's names another machine: nothing is sent there.
+#[test]
+fn the_control_center_is_on_this_machine_whatever_its_file_says() {
+    let sandbox = Sandbox::new();
+    let center = crate::harness::Center::start(&sandbox);
+    let file = sandbox.wrap_dir().join("center.json");
+    let text = std::fs::read_to_string(&file).expect("it runs");
+    let own = format!("http://127.0.0.1:{}", center.port);
+    std::fs::write(&file, text.replace(&own, &format!("http://192.0.2.7:{}", center.port))).expect("written");
+    let link = sandbox.wrap(["ui", "--print"]).piped().expect_code(0);
+    assert!(link.out().starts_with(&own), "{}", link.out());
+    std::fs::write(&file, text).expect("written");
+}
+
+/// What `list` and `show` tell of a run is what `start` would run.
+#[test]
+fn the_command_that_is_shown_is_the_one_that_would_be_run() {
+    let sandbox = Sandbox::new();
+    let id = "01990000-0000-7000-8000-00000000000a";
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("a boot");
+    let entry = serde_json::json!({ "instanceId": id, "pid": 5_000_000, "pidToken": 1, "bootId": boot.trim(),
+        "projectName": "web", "command": "npm run dev", "cmdArgs": ["sh", "-c", "echo something else"] });
+    let file = sandbox.write(&format!("run/instances/instance_{id}.json"), entry.to_string());
+    std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its mode");
+    std::fs::set_permissions(sandbox.wrap_dir().join("instances"), std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .expect("its mode");
+    sandbox.wrap(["list"]).piped().expect_code(0);
+    let listed = sandbox.wrap(["list", "--all"]).piped().expect_code(0).out();
+    assert!(listed.contains("echo something else") && !listed.contains("npm run dev"), "{listed}");
+}
+
+/// The keeper's socket speaks HTTP/1 alone; over anything else nothing was looked at.
+#[test]
+fn a_keeper_speaks_no_other_http() {
+    use std::io::{Read as _, Write as _};
+    let sandbox = Sandbox::new();
+    sandbox.wrap(["-d", "cat"]).piped().expect_code(0);
+    let instance = sandbox.wait_started();
+    let path = sandbox.wrap_dir().join(format!("sockets/{}.sock", instance.short_id()));
+    let mut stream = std::os::unix::net::UnixStream::connect(path).expect("connected");
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").expect("sent");
+    let mut said = Vec::new();
+    // Closed with what was not read: reset, or at its end.
+    let _ = stream.read_to_end(&mut said);
+    assert!(said.is_empty() || said.starts_with(b"HTTP/1."), "{said:?}");
+    sandbox.stop_all();
+}
+
+/// A command that ignores what it can and has a child in a session of its own, and its keeper killed: `leftovers` counts.
+#[test]
+fn with_the_keeper_killed_stop_all_still_means_all() {
+    let sandbox = Sandbox::new();
+    sandbox.write("config/wrap/config.toml", "grace = 0.1\nleftovers = \"stop-all\"\n");
+    let script = "trap '' HUP INT TERM; setsid sleep 1000 & echo u''p; exec sleep 1000";
+    let terminal = sandbox.wrap(["sh", "-c", script]).terminal();
+    terminal.wait_for("up");
+    let instance = sandbox.wait_started();
+    signal(instance.pid, libc::SIGKILL);
+    terminal.wait_end();
+    wait_gone(instance.child());
+    sandbox.wait_no_entry();
+    drop(terminal);
+    assert_eq!(sandbox.leftovers(Duration::from_secs(5)), [""; 0]);
+}

@@ -256,10 +256,8 @@ fn strike(bout: &Bout, run: &mut Run, who: Who, way: Way, random: &mut Rng) -> O
         return None;
     };
     match way {
-        Way::Term => {
-            end(pid, libc::SIGTERM);
-            None
-        }
+        // A keeper that is asked before it can hear dies of it.
+        Way::Term => end(pid, libc::SIGTERM).then_some(who).filter(|who| *who == Who::Keeper),
         Way::Kill => end(pid, libc::SIGKILL).then_some(who),
         _ => {
             end(pid, libc::SIGSTOP);
