@@ -139,7 +139,10 @@ impl Bout {
 
     /// Something cannot be tried here.
     pub fn leave_out(&self, what: &str) {
-        lock(&self.left_out).push(what.to_owned());
+        let mut all = lock(&self.left_out);
+        if !all.iter().any(|one| one == what) {
+            all.push(what.to_owned());
+        }
     }
 }
 

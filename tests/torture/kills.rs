@@ -2,8 +2,9 @@
 //! command ignores what it can, and has a grandchild in a session of its own.
 
 use crate::bout::{Bout, Subject};
-use crate::harness::{Marked, Piped, Sandbox, Terminal, ended_within, signal};
+use crate::harness::{Marked, Piped, Sandbox, Terminal, ended_within};
 use fastrand::Rng;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -189,7 +190,8 @@ impl Bed {
 
     /// The leader of a terminal's session is the harness's.
     fn is_left(&self, one: &Marked) -> bool {
-        !self.others.contains(&one.pid) && !one.line.contains("/torture-")
+        let ours: Vec<String> = std::env::args().collect();
+        !self.others.contains(&one.pid) && one.line != ours.join(" ")
     }
 
     /// A socket that was bound and never registered is known to be nobody's after some seconds.
@@ -270,11 +272,8 @@ fn strike(bout: &Bout, run: &mut Run, who: Who, way: Way, random: &mut Rng) -> O
 /// Sends a signal to a process that may be gone; whether it was there.
 fn end(pid: u32, number: i32) -> bool {
     // Looked at first: a zombie takes signals, and is none that we have ended.
-    let lives = !ended_within(pid, Duration::ZERO);
-    if lives {
-        signal(pid, number);
-    }
-    lives
+    let target = Pid::from_raw(pid as i32).zip(Signal::from_named_raw(number));
+    !ended_within(pid, Duration::ZERO) && target.is_some_and(|(pid, signal)| kill_process(pid, signal).is_ok())
 }
 
 /// The keeper of a client, once it is one: the fork that is about to become it is one, too.
