@@ -9,17 +9,24 @@
 -- What runs code in the program that is started, or in what it starts: a stranger's `.env` must not say it.
 local NEVER = {
     "^LD_", "^DYLD_", "^GIT_", "^WRAP", "^BASH_", "^PYTHON", "^RUBY", "^PERL", "^NODE_OPTIONS$", "^NODE_PATH$", "^ENV$",
-    "^PATH$", "^IFS$", "^SHELLOPTS$", "^PROMPT_COMMAND$", "^ZDOTDIR$", "^JAVA_TOOL_OPTIONS$", "^_JAVA_OPTIONS$",
-    "^JDK_JAVA_OPTIONS$", "^EDITOR$", "^VISUAL$", "^PAGER$", "^BROWSER$", "^SHELL$", "^MAKE", "^NPM_CONFIG_", "^PNPM_",
-    "^YARN_", "^BUN_", "^DENO_", "^CARGO_", "^RUSTC", "^RUSTFLAGS$", "^GOFLAGS$", "^GOENV$", "^GEM_", "^BUNDLE_", "^PHPRC$",
-    "^PHP_INI_", "^OPENSSL_CONF$", "^OPENSSL_ENGINES$", "^GCONV_PATH$", "^CLASSPATH$", "^MAVEN_", "^GRADLE_", "^DOCKER_",
-    "^COMPOSE_FILE$", "^BUILDKIT_", "^SSH_ASKPASS$", "^GLIBC_TUNABLES$", "^NODE_REPL_", "^PIP_", "^UV_", "^LUA_",
+    "^PATH$", "^IFS$", "^SHELL$", "^SHELLOPTS$", "^PROMPT_COMMAND$", "^ZDOTDIR$", "^JAVA_TOOL_OPTIONS$",
+    "^_JAVA_OPTIONS$", "^JDK_JAVA_OPTIONS$", "^CLASSPATH$", "^MAVEN_OPTS$", "^MAVEN_ARGS$", "^GRADLE_OPTS$",
+    "^EDITOR$", "^VISUAL$", "^PAGER$", "^BROWSER$", "^SSH_ASKPASS$", "^MAKEFILES$", "^MAKEFLAGS$", "^GNUMAKEFLAGS$",
+    "^YARN_RC_FILENAME$", "^YARN_YARN_PATH$", "^BUN_OPTIONS$", "^DENO_DIR$", "^CARGO_HOME$", "^CARGO_TARGET_", "^CARGO_BUILD_",
+    "^CARGO_ALIAS_", "^RUSTC$", "^RUSTC_", "^RUSTFLAGS$", "^RUSTDOC$", "^GOFLAGS$", "^GOENV$", "^GOROOT$", "^GEM_HOME$",
+    "^GEM_PATH$", "^BUNDLE_GEMFILE$", "^BUNDLE_PATH$", "^BUNDLE_APP_CONFIG$", "^BUNDLE_BIN", "^PHPRC$", "^PHP_INI_",
+    "^OPENSSL_CONF$", "^OPENSSL_ENGINES$", "^OPENSSL_MODULES$", "^GCONV_PATH$", "^GLIBC_TUNABLES$", "^LUA_INIT", "^LUA_PATH",
+    "^LUA_CPATH", "^DOCKER_HOST$", "^DOCKER_CONFIG$", "^DOCKER_CONTEXT$", "^COMPOSE_FILE$", "^UV_INDEX", "^UV_DEFAULT_INDEX$",
+    "^UV_PYTHON", "^UV_CONFIG_FILE$", "^UV_FIND_LINKS$", "^PIP_INDEX_URL$", "^PIP_EXTRA_INDEX_URL$", "^PIP_CONFIG_FILE$",
 }
 
 local function may_be_set(name)
+    -- npm takes these in any case.
+    if name:lower():match("^p?npm_config_") then
+        return false
+    end
     for _, pattern in NEVER do
-        -- npm, and who knows who else, takes any case.
-        if name:upper():match(pattern) then
+        if name:match(pattern) then
             return false
         end
     end
@@ -51,16 +58,21 @@ local function value_of(text)
 end
 
 wrap.on("start", function(instance)
-    local taken = {}
+    local taken, refused = {}, {}
     for _, file in wrap.options.files or { ".env.local", ".env" } do
         local text = wrap.fs.read(instance.projectRoot .. "/" .. file) or ""
         for line in text:gmatch("[^\r\n]+") do
             local name, rest = line:gsub("^%s*export%s+", ""):match("^%s*([%a_][%w_]*)%s*=%s*(.*)$")
-            local is_free = name and may_be_set(name) and not taken[name] and (wrap.options.override or instance.env[name] == nil)
-            if is_free then
+            local is_free = name and not taken[name] and (wrap.options.override or instance.env[name] == nil)
+            if is_free and not may_be_set(name) then
+                table.insert(refused, "`" .. name .. "`")
+            elseif is_free then
                 instance.env[name] = value_of(rest)
                 taken[name] = true
             end
         end
+    end
+    if #refused > 0 then
+        wrap.log("left out of .env: " .. table.concat(refused, ", ") .. "; set it yourself if it may run something else")
     end
 end)

@@ -3,7 +3,7 @@
 use crate::end::{Ended, Ending, end};
 use crate::error::reason;
 use crate::hooks::{Event, Hooks, Runner, Wish, trust};
-use crate::registry::entry::Entry;
+use crate::registry::entry::{Entry, State};
 use crate::registry::health::{self, Health, Status};
 use crate::registry::history::{End, History};
 use crate::registry::{INSTANCE_VARIABLE, Registry, now_ms};
@@ -258,6 +258,15 @@ impl Swept {
                 return;
             }
         };
+        if entry.child_pid.is_none() && entry.state == State::Starting && !orphaned {
+            // Its keeper was killed before it had started anything: there was no run.
+            match registry.forget(&entry) {
+                Ok(true) => self.removed.push(entry),
+                Ok(false) => {}
+                Err(error) => self.warnings.push(error.to_string()),
+            }
+            return;
+        }
         let asked_before = entry.stale_since.is_some();
         // Nobody saw its end: the keeper's last write is the last that is known of it.
         let mut end = End::lost(&entry, entry.updated_at);

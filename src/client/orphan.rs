@@ -4,10 +4,11 @@ use super::tell::tell;
 use super::{Client, Errand, Farewell, Outcome, Plan, launch};
 use crate::end::{self, Ending};
 use crate::registry::INSTANCE_VARIABLE;
+use crate::registry::entry::Entry;
 use crate::registry::history::{End, History, since_start};
 use crate::registry::{Registry, now_ms};
 use crate::sweep;
-use crate::sys::process;
+use crate::sys::process::{self, Process};
 use crate::wire::Ended;
 use rustix::process::{WaitOptions, WaitStatus, wait};
 use std::rc::Rc;
@@ -88,37 +89,44 @@ impl Client {
 
     /// Whether the command was started is told by what it left: then it must not run a second time.
     fn died_before_start(&mut self, plan: &Plan) -> Outcome {
-        let Some((id, first)) = begun() else {
-            self.forget_unborn();
-            tell(&format!(
-                "the keeper ended before it could start `{}`; running it without wrap",
-                plan.command[0].display()
-            ));
-            return launch::bare(plan);
+        let command = plan.command[0].display();
+        let begun = begun(self.keeper);
+        let unborn = self.unborn();
+        let seen = match &begun {
+            Begun::Nothing => {
+                // No run is to be remembered.
+                if let Some((registry, entry)) = unborn {
+                    let _ = registry.forget(&entry);
+                }
+                tell(&format!("the keeper ended before it could start `{command}`; running it without wrap"));
+                return launch::bare(plan);
+            }
+            Begun::Runs(id, pid) => {
+                tell(&format!("the keeper ended as it started `{command}`; ending it"));
+                let _ = end::end(&Ending {
+                    roots: &[],
+                    also: &|one| process::has_environment(one.pid, INSTANCE_VARIABLE, id),
+                    // So young, nothing of it was put there to stay.
+                    spare_sessions: false,
+                    grace: START_GRACE,
+                });
+                Self::status_of(*pid)
+            }
+            Begun::Over(pid) => Self::status_of(*pid),
         };
-        tell(&format!("the keeper ended as it started `{}`; ending it", plan.command[0].display()));
-        let _ = end::end(&Ending {
-            roots: &[],
-            also: &|one| process::has_environment(one.pid, INSTANCE_VARIABLE, &id),
-            // So young, nothing of it was put there to stay.
-            spare_sessions: false,
-            grace: START_GRACE,
-        });
-        let seen = Self::status_of(first);
-        self.forget(&id, seen);
+        if let Some((_, entry)) = unborn {
+            self.forget(&entry.instance_id, seen);
+        }
         seen.map_or(Outcome::Exit(1), outcome)
     }
 
-    /// The entry of a keeper that has started nothing is no run's.
-    fn forget_unborn(&self) {
-        for registry in Registry::existing().0 {
-            for found in registry.read_all().entries {
-                if found.entry.pid == self.keeper && found.entry.child_pid.is_none() {
-                    // What is left is cleaned up by the next listing.
-                    let _ = registry.forget(&found.entry);
-                }
-            }
-        }
+    /// The entry that the keeper had written before it started anything.
+    fn unborn(&self) -> Option<(Registry, Entry)> {
+        Registry::existing().0.into_iter().find_map(|registry| {
+            let mut all = registry.read_all().entries.into_iter().map(|found| found.entry);
+            let entry = all.find(|entry| entry.pid == self.keeper && entry.child_pid.is_none())?;
+            Some((registry, entry))
+        })
     }
 
     fn status_of(command: u32) -> Option<Ended> {
@@ -132,23 +140,39 @@ impl Client {
     }
 }
 
-/// The instance that the keeper had begun to start, and the first process of it that is seen; `None` where there is none.
-fn begun() -> Option<(String, u32)> {
-    // Every command is told its instance; whoever exec'ed us may have had children of its own, and wrap's.
+/// How far a keeper that was killed had come.
+enum Begun {
+    /// It had started nothing.
+    Nothing,
+    /// The command of this instance runs, as this process.
+    Runs(String, u32),
+    /// The command was this process, and has ended.
+    Over(u32),
+}
+
+/// What the keeper has started is our child by now, and younger than the keeper: whoever exec'ed us may have had children
+/// of its own, and other wraps among them.
+fn begun(keeper: u32) -> Begun {
+    let born = process::look(keeper).ok().flatten().map_or(0, |keeper| keeper.token);
     let outer = std::env::var(INSTANCE_VARIABLE).ok();
     for _ in 0..FORK_LOOKS {
-        let below = process::descendants(std::process::id());
-        let marked = below.iter().find_map(|one| {
-            let id = process::environment(one.pid, INSTANCE_VARIABLE).filter(|id| Some(id) != outer.as_ref())?;
-            Some((id, one.pid))
-        });
-        // The keeper's fork, on its way to become the command, still runs our own program.
-        if marked.is_some() || !below.iter().any(|one| process::is_our_program(one.pid)) {
-            return marked;
+        // It lets go of our socket a moment before its children become ours.
+        let is_gone = process::look(keeper).ok().flatten().is_none_or(|keeper| keeper.is_dead());
+        let mut all = process::children_of(std::process::id());
+        all.retain(|one| one.pid != keeper && one.token >= born);
+        let id =
+            |one: &Process| process::environment(one.pid, INSTANCE_VARIABLE).filter(|id| Some(id) != outer.as_ref());
+        if let Some((id, pid)) = all.iter().find_map(|one| Some((id(one)?, one.pid))) {
+            return Begun::Runs(id, pid);
+        }
+        // Its fork, on its way to become the command, still runs our own program.
+        if is_gone && !all.iter().any(|one| !one.is_dead() && process::is_our_program(one.pid)) {
+            let dead = all.iter().find(|one| one.is_dead());
+            return dead.map_or(Begun::Nothing, |one| Begun::Over(one.pid));
         }
         thread::sleep(FORK_PAUSE);
     }
-    None
+    Begun::Nothing
 }
 
 fn ended(status: WaitStatus) -> Option<Ended> {

@@ -2,7 +2,7 @@
 
 use super::clients::STUCK;
 use super::life::{Escalation, Phase, SETTLE};
-use super::link::Role;
+use super::link::{Link, Role};
 use super::mailbox::{LastWord, Message};
 use super::output::make_room;
 use super::restart::Then;
@@ -25,6 +25,9 @@ const LAST_OUTPUT: Duration = Duration::from_millis(50);
 /// How much is read of it at the most: more than a PTY with its work queue can hold, or a pipe that nobody has enlarged
 /// (64 KiB). What comes after was written after the command's end, by a process that is kept.
 const LAST_BYTES: usize = 256 * 1024;
+
+/// How long clients have together to give their terminals back, which takes them some microseconds.
+const SEEN_OFF: Duration = Duration::from_secs(1);
 
 /// How long those who look on have together to take the last that they are sent.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -221,7 +224,8 @@ impl Keeper {
             entry.state = State::Running;
         });
         self.registry_result(result);
-        self.tell_end(ended);
+        // We live on, and wait for nobody.
+        drop(self.tell_end(ended));
         self.phase = Phase::Adopted(ended);
     }
 
@@ -320,7 +324,8 @@ impl Keeper {
                 _ => {}
             }
         }
-        self.tell_end(ended);
+        let clients = self.tell_end(ended);
+        self.see_off(clients);
         if self.child.is_some()
             && let Some(history) = History::ours()
         {
@@ -343,8 +348,8 @@ impl Keeper {
         }
     }
 
-    /// The last that the client hears of us.
-    fn tell_end(&mut self, ended: Ended) {
+    /// The last that the clients hear of us.
+    fn tell_end(&mut self, ended: Ended) -> Vec<Link> {
         let mut clients = self.clients.take();
         let behind: Vec<u64> = clients.iter().filter(|link| link.is_behind()).map(|link| link.id).collect();
         let deadline = Instant::now() + LAST_WORDS;
@@ -368,16 +373,24 @@ impl Keeper {
                 Role::First | Role::Visitor { .. } => link.send_json(Kind::Ended, &ended),
             }
         }
-        let undo = self.screen.undo();
         // The shell waits for the first one alone, and whatever it still has to take is the command's output: nobody else
         // waits for that.
         for link in clients.iter_mut().filter(|link| link.role != Role::First) {
             link.finish(Some(deadline));
-            link.see_back(&undo, Some(deadline));
         }
         for link in clients.iter_mut().filter(|link| link.role == Role::First) {
             link.finish(None);
-            link.see_back(&undo, None);
+        }
+        clients
+    }
+
+    /// The clients give their terminals back, which takes a moment; that of one that is killed in it is mended. Nobody waits
+    /// for one that is stopped.
+    fn see_off(&self, mut clients: Vec<Link>) {
+        let undo = self.screen.undo();
+        let deadline = Instant::now() + SEEN_OFF;
+        for link in clients.iter_mut().filter(|link| link.role != Role::Leaving) {
+            link.see_back(&undo, deadline);
         }
     }
 

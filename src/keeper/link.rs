@@ -323,7 +323,7 @@ impl Link {
     }
 
     /// Waits until the client has given its terminal back; mends that of one that is gone before.
-    pub fn see_back(&mut self, undo: &[u8], deadline: Option<Instant>) {
+    pub fn see_back(&mut self, undo: &[u8], deadline: Instant) {
         let Some(outer) = self.outer.take() else { return };
         loop {
             let lives = self.fill();
@@ -335,7 +335,7 @@ impl Link {
             if !lives {
                 return outer.mend(undo);
             }
-            if self.wait(PollFlags::IN, deadline).is_err() || deadline.is_some_and(|at| at <= Instant::now()) {
+            if self.wait(PollFlags::IN, Some(deadline)).is_err() || deadline <= Instant::now() {
                 return;
             }
         }

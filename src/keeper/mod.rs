@@ -275,6 +275,8 @@ impl Keeper {
             }
             if self.next_refresh <= now {
                 self.next_refresh = now + REFRESH;
+                // Should the wake-up for its end have been lost, for want of memory in a signal handler.
+                self.reap();
                 self.look_for_ports();
                 let result = self.record.write();
                 self.registry_result(result);

@@ -4,7 +4,7 @@ use super::command::{self, Environment};
 use super::life::{Escalation, Phase};
 use super::relay::Ends;
 use super::{Job, Keeper, Ready, Terminated};
-use crate::config::Loaded;
+use crate::config::{Leftovers, Loaded};
 use crate::error::reason;
 use crate::hooks::{Event, trust};
 use crate::project;
@@ -235,6 +235,7 @@ impl Keeper {
             self.notice(&warning);
         }
         self.wanted_port = self.asked_port.or(config.port);
+        self.record.entry().ends_sessions = config.leftovers == Leftovers::StopAll;
         let id = self.record.entry().instance_id.clone();
         let was_ready = self.record.entry().port.is_some();
         self.ready = Ready::new(id, self.wanted_port, project.ports.clone(), &config);

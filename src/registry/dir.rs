@@ -5,6 +5,7 @@
 
 use crate::error::Error;
 use crate::paths;
+use crate::sys::users;
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -62,7 +63,7 @@ pub(crate) fn check_parent(path: &Path) -> Result<(), Error> {
     let mode = Mode::from_raw_mode(stat.st_mode);
     let sticky = mode.contains(Mode::SVTX);
     // The owner of a directory may rename what is in it, sticky or not (unlink(2), EPERM).
-    if stat.st_uid != 0 && stat.st_uid != ours() {
+    if stat.st_uid != ours() && !users::is_root(stat.st_uid) {
         return Err(refused(path, format!("it would lie in a directory of user {}", stat.st_uid)));
     }
     if mode.contains(Mode::WOTH) && !sticky {

@@ -17,4 +17,5 @@ mod sock_diag;
 pub mod spawn;
 pub mod timer;
 pub mod tty;
+pub mod users;
 pub mod watch;

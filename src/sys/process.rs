@@ -273,6 +273,11 @@ pub fn descendants(root: u32) -> Vec<Process> {
     found
 }
 
+/// The children of a process, those that have ended and wait to be waited for among them.
+pub fn children_of(parent: u32) -> Vec<Process> {
+    children(parent).into_iter().filter_map(|pid| look(pid).ok().flatten()).collect()
+}
+
 /// Whether a process runs the program that we run: a fork of ours that has not become another yet, or another of us.
 pub fn is_our_program(pid: u32) -> bool {
     let exe = |of: &str| fs::metadata(format!("/proc/{of}/exe")).map(|meta| (meta.dev(), meta.ino())).ok();

@@ -132,7 +132,14 @@ fn dotenv_gives_what_the_files_say_and_the_environment_does_not() {
     sandbox.write("project/.env", "BASH_ENV=./run.sh\nNPM_CONFIG_SCRIPT_SHELL=./run.sh\nnpm_config_x=1\nMAKEFILES=./x\nLD_PRELOAD=/x.so\nPATH=/x\nOK=1\n");
     let finished =
         sandbox.wrap(["bash", "-c", "echo $OK$NPM_CONFIG_SCRIPT_SHELL$npm_config_x$MAKEFILES"]).piped().expect_code(0);
-    assert_eq!((finished.out(), finished.err()), ("1\n".into(), String::new()));
+    assert_eq!(finished.out(), "1\n");
+    // PATH is in the environment already; who looks for a value of the others hears where it went.
+    assert_eq!(finished.err().lines().count(), 1, "{}", finished.err());
+    assert!(finished.err().contains("left out of .env: `BASH_ENV`, `NPM_CONFIG_SCRIPT_SHELL`"), "{}", finished.err());
+    sandbox.write("project/.env", "UV_THREADPOOL_SIZE=8\nDOCKER_REGISTRY=x\nDENO_ENV=y\n");
+    let finished =
+        sandbox.wrap(["sh", "-c", "echo $UV_THREADPOOL_SIZE$DOCKER_REGISTRY$DENO_ENV"]).piped().expect_code(0);
+    assert_eq!((finished.out(), finished.err()), ("8xy\n".into(), String::new()));
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn read_only(bout: &Bout) {
 /// It comes back, with its socket, and is the same.
 fn deleted(bout: &Bout) {
     if bout.left() < REFRESHED {
-        return bout.leave_out("a deleted registry: it takes 20 s; --seconds 600 has the time");
+        return bout.leave_out("a deleted registry: it takes 20 s; `--only disks --seconds 60` has the time");
     }
     let sandbox = Sandbox::new();
     sandbox.wrap(["-d", "-n", "alive", "cat"]).piped().expect_code(0);

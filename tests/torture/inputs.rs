@@ -74,7 +74,8 @@ fn read(name: &str) -> Vec<Vec<u8>> {
 fn try_one(name: &str, check: fn(&[u8]), bytes: &[u8]) {
     let done = std::panic::catch_unwind(|| check(bytes));
     if let Err(why) = done {
-        let text = why.downcast_ref::<String>().cloned().unwrap_or_default();
+        let text = why.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| why.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
         panic!("{name}: {text}\nof {:?}", String::from_utf8_lossy(bytes));
     }
 }

@@ -113,6 +113,10 @@ impl Bed {
                 Run::Piped(_) => killed.extend(end(client, libc::SIGKILL).then_some(Who::Client)),
             }
         }
+        // A terminal that was closed before there was a client is none: as bare, nothing hangs up what ignores SIGHUP.
+        if is_in_callers_session(client) && !ended_within(client, Duration::from_secs(1)) {
+            killed.extend(end(client, libc::SIGKILL).then_some(Who::Client));
+        }
         // Where the keeper was killed before it could start anything, or the terminal was closed before there was one, the
         // command runs without wrap, in the client's place, and what it leaves is nobody's.
         if self.runs_bare(&run, client) {
@@ -145,7 +149,10 @@ impl Bed {
         assert!(begun <= 1, "{said}: the command ran {begun} times");
         let listed = self.sandbox.wrap(["list", "-f", "json"]).piped().expect_code(0).out();
         assert!(listed.matches("\"instanceId\"").count() == 1 && listed.contains("bystander"), "{said}: {listed}");
-        assert_eq!(self.sandbox.entries(), std::slice::from_ref(&self.bystander), "{said}: entries");
+        let others: Vec<_> = self.sandbox.entries().into_iter().filter(|path| *path != self.bystander).collect();
+        let told: Vec<String> = others.iter().map(|path| fs::read_to_string(path).unwrap_or_default()).collect();
+        assert!(self.bystander.exists(), "{said}: the other's entry is gone");
+        assert!(told.is_empty(), "{said}: entries are left: {told:?}\n{}", self.states());
         if orphaned {
             bout.count("of them with client and keeper killed", 1);
         }
@@ -166,6 +173,10 @@ impl Bed {
             }
         }
         let left = self.sandbox.processes();
+        // A keeper that stays is none that was never there.
+        if left.iter().any(|one| self.is_left(one) && one.line.starts_with("wrap __keeper")) {
+            return false;
+        }
         let mut left = left.iter().filter(|one| self.is_left(one)).peekable();
         // Nobody reads what it says to a terminal that is closed.
         matches!(run, Run::Terminal(terminal) if terminal.modes_if_open().is_none())
@@ -290,4 +301,14 @@ fn children(pid: u32) -> Vec<u32> {
 fn is_marked(pid: u32) -> bool {
     let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     String::from_utf8_lossy(&environ).contains("WRAP_INSTANCE_ID=")
+}
+
+/// Whether the keeper of this client has no session of its own: in pipe mode.
+fn is_in_callers_session(client: u32) -> bool {
+    let session = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // Field 6 (proc(5)), behind the name.
+        stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(3).map(str::to_owned))
+    };
+    keeper(client).is_some_and(|keeper| session(keeper).is_some_and(|its| Some(its) == session(client)))
 }
