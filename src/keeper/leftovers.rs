@@ -45,7 +45,16 @@ fn sees_to_itself(process: &Process) -> bool {
     if process.session != process.pid {
         return false;
     }
-    let words = std::fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
+    let read = || std::fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
+    let mut words = read();
+    if words.is_empty() {
+        if process::is_in_exec(process.pid) {
+            // It has no words yet: a daemon that is just being started.
+            return false;
+        }
+        // Unless it was, between the two looks.
+        words = read();
+    }
     // A short command line leaves room for only the beginning of a keeper's name.
     let is_keeper = |word: &[u8]| !word.is_empty() && KEEPER.as_bytes().starts_with(word);
     words.is_empty() || (words.starts_with(b"wrap\0") && words.split(|byte| *byte == 0).nth(1).is_some_and(is_keeper))

@@ -333,7 +333,7 @@ const EXEC_PAUSE: std::time::Duration = std::time::Duration::from_millis(1);
 
 /// Whether a process is in the midst of execve(2): it has memory, but no place for its environment in it yet, and
 /// would be taken for one without any (fields 23 and 51 of /proc/PID/stat).
-fn is_in_exec(pid: u32) -> bool {
+pub fn is_in_exec(pid: u32) -> bool {
     let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
     let text = String::from_utf8_lossy(&stat);
     let Some((_, fields)) = text.rsplit_once(')') else { return false };

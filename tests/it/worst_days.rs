@@ -302,6 +302,7 @@ fn the_command_that_is_shown_is_the_one_that_would_be_run() {
     let id = "01990000-0000-7000-8000-00000000000a";
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("a boot");
     let entry = serde_json::json!({ "instanceId": id, "pid": 5_000_000, "pidToken": 1, "bootId": boot.trim(),
+        "childPid": 5_000_001, "childToken": 1, "state": "running",
         "projectName": "web", "command": "npm run dev", "cmdArgs": ["sh", "-c", "echo something else"] });
     let file = sandbox.write(&format!("run/instances/instance_{id}.json"), entry.to_string());
     std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its mode");

@@ -52,7 +52,7 @@ fn dead_ones(bout: &Bout, count: usize) {
 
 fn living(bout: &Bout, count: usize) {
     let sandbox = Sandbox::new();
-    let script = format!("for i in $(seq {count}); do wrap -d -n crowd sleep 1000 >/dev/null || exit 1; done");
+    let script = format!("seq {count} | xargs -P 32 -I% wrap -d -n crowd sleep 1000 >/dev/null");
     sandbox.run("bash", ["-c", &script]).start().finish_within(Duration::from_mins(5)).expect_code(0);
     let list = sandbox.instances();
     let healthy = list.iter().filter(|one| matches!(&*one.status, "starting" | "healthy")).count();
