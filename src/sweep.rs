@@ -322,7 +322,7 @@ mod tests {
     const NOBODY: u32 = 5_000_000;
 
     fn dead() -> Entry {
-        Entry { pid_token: 1, ..entry(NOBODY) }
+        Entry { pid_token: 1, state: State::Running, ..entry(NOBODY) }
     }
 
     /// A command whose keeper is gone.
@@ -333,6 +333,17 @@ mod tests {
         entry.child_pid = Some(child.id());
         entry.child_token = process::token(child.id());
         (child, entry)
+    }
+
+    #[test]
+    fn what_was_never_started_is_no_run() {
+        let (temp, registry) = registry();
+        let mut unborn = Entry { state: State::Starting, ..dead() };
+        registry.write(&mut unborn).expect("written");
+        let history = History::at(&temp.path().join("state"));
+        let swept = sweep_in(std::slice::from_ref(&registry), Some(&history), &mut |_, _| panic!("no hook is asked"));
+        assert!(swept.live.is_empty() && registry.read_all().entries.is_empty());
+        assert!(history.all().0.is_empty());
     }
 
     #[test]
