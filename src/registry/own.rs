@@ -2,7 +2,6 @@
 
 use super::file::TEMPORARY;
 use crate::error::Error;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
@@ -20,15 +19,8 @@ pub(crate) fn staged(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
 /// Puts these bytes in the place of what stands at `path`. Without an fsync: after a crash of the system the old ones,
 /// or none, may stand there.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |error| Error::file("write", path, error);
-    let file = staged(path, bytes).map_err(failed)?;
-    // A rename over a file makes ext4 write the new one out at once, and us wait for the disk (auto_da_alloc, ext4(5)). An
-    // exchange does not, and the old one goes with the temporary name.
-    match renameat_with(CWD, file.path(), CWD, path, RenameFlags::EXCHANGE) {
-        Ok(()) => Ok(()),
-        // There is nothing yet, or no such call.
-        Err(_) => file.persist(path).map(drop).map_err(|error| failed(error.error)),
-    }
+    let replaced = staged(path, bytes).and_then(|file| file.persist(path).map_err(|error| error.error));
+    replaced.map(drop).map_err(|error| Error::file("write", path, error))
 }
 
 /// A file to lock, made where it is missing. Never follows a link, never blocks.
