@@ -69,19 +69,23 @@ fn fire(bout: &Bout) {
                 begin.wait();
                 let mut count = 0;
                 let done = bout.guarded("a writer", || {
-                    while !over.load(Ordering::Relaxed) {
+                    // Once in any case: beside so many others some come to their turn when it is over already.
+                    loop {
                         registry.write(&mut entry(writer, FORMER, count)).expect("written");
                         registry.write(&mut entry(writer, PRESENT, count)).expect("written");
                         // Nobody means this life: it stays, but for the moment of a mistake that is taken back.
                         for _ in 0..3 {
                             stands(registry, writer, count);
                         }
-                        count += 1;
                         written.fetch_add(2, Ordering::Relaxed);
+                        if over.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        count += 1;
                     }
                 });
                 if done {
-                    bout.guarded("a writer's last", || stands(registry, writer, count.saturating_sub(1)));
+                    bout.guarded("a writer's last", || stands(registry, writer, count));
                 }
             });
         }
